@@ -19,12 +19,32 @@ var (
 	errEnd      = errors.New("ends in the middle of a value")
 )
 
-// Canonical appends the canonical form of the JSON value src to dst. It checks all that makes src a
+// Canonical returns the canonical form of the JSON value src in new memory. See Canon.Append.
+func Canonical(src []byte) ([]byte, error) {
+	var c Canon
+	return c.Append(make([]byte, 0, len(src)), src)
+}
+
+// Canon makes canonical forms and keeps its working memory between calls. The zero value is ready.
+// It is not safe for concurrent use.
+//
+// Objects are written to dst in the order they come; where that order turns out not to be sorted,
+// the members' spans are permuted through scratch.
+type Canon struct {
+	src     []byte
+	pos     int
+	dst     []byte
+	members []member
+	scratch []byte
+}
+
+// Append appends the canonical form of the JSON value src to dst. It checks all that makes src a
 // JSON text on the way: syntax, UTF-8, depth, and that no object names a member twice, which readers
 // of JSON resolve differently and which would let a record show one thing to a policy and another to
 // a person. dst must not overlap src. Errors name the byte offset.
-func Canonical(dst, src []byte) ([]byte, error) {
-	c := canon{src: src, dst: dst}
+func (c *Canon) Append(dst, src []byte) ([]byte, error) {
+	c.src, c.dst, c.pos, c.members = src, dst, 0, c.members[:0]
+	defer func() { c.src, c.dst = nil, nil }()
 	c.space()
 	if err := c.value(0); err != nil {
 		return nil, fmt.Errorf("byte %d: %w", c.pos, err)
@@ -36,22 +56,12 @@ func Canonical(dst, src []byte) ([]byte, error) {
 	return c.dst, nil
 }
 
-// canon is the state of one run of Canonical. Objects are written to dst in the order they come;
-// where that order turns out not to be sorted, the members' spans are permuted through scratch.
-type canon struct {
-	src     []byte
-	pos     int
-	dst     []byte
-	members []member
-	scratch []byte
-}
-
 // member is the span of one member of an object in dst: "name":value, without the comma.
 type member struct {
 	start, nameEnd, end int
 }
 
-func (c *canon) space() {
+func (c *Canon) space() {
 	for c.pos < len(c.src) {
 		switch c.src[c.pos] {
 		case ' ', '\t', '\n', '\r':
@@ -62,7 +72,7 @@ func (c *canon) space() {
 	}
 }
 
-func (c *canon) value(depth int) error {
+func (c *Canon) value(depth int) error {
 	if c.pos >= len(c.src) {
 		return errEnd
 	}
@@ -87,7 +97,7 @@ func (c *canon) value(depth int) error {
 	}
 }
 
-func (c *canon) literal(s string) error {
+func (c *Canon) literal(s string) error {
 	if !bytes.HasPrefix(c.src[c.pos:], []byte(s)) {
 		return fmt.Errorf("expected %s", s)
 	}
@@ -96,7 +106,7 @@ func (c *canon) literal(s string) error {
 	return nil
 }
 
-func (c *canon) number() error {
+func (c *Canon) number() error {
 	start := c.pos
 	if c.src[c.pos] == '-' {
 		c.pos++
@@ -128,7 +138,7 @@ func (c *canon) number() error {
 	return nil
 }
 
-func (c *canon) digits() bool {
+func (c *Canon) digits() bool {
 	start := c.pos
 	for c.pos < len(c.src) && c.src[c.pos] >= '0' && c.src[c.pos] <= '9' {
 		c.pos++
@@ -145,7 +155,7 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-func (c *canon) text() error {
+func (c *Canon) text() error {
 	c.pos++
 	c.dst = append(c.dst, '"')
 	for {
@@ -177,7 +187,7 @@ func (c *canon) text() error {
 	}
 }
 
-func (c *canon) escape() error {
+func (c *Canon) escape() error {
 	if c.pos+1 >= len(c.src) {
 		return errEnd
 	}
@@ -215,7 +225,7 @@ func (c *canon) escape() error {
 	return nil
 }
 
-func (c *canon) hex() (rune, error) {
+func (c *Canon) hex() (rune, error) {
 	if c.pos+4 > len(c.src) {
 		return 0, errEnd
 	}
@@ -238,7 +248,7 @@ func (c *canon) hex() (rune, error) {
 }
 
 // rune writes a rune that was escaped in its shortest form.
-func (c *canon) rune(r rune) {
+func (c *Canon) rune(r rune) {
 	const digits = "0123456789abcdef"
 	switch {
 	case r == '"' || r == '\\':
@@ -260,7 +270,7 @@ func (c *canon) rune(r rune) {
 	}
 }
 
-func (c *canon) array(depth int) error {
+func (c *Canon) array(depth int) error {
 	if depth > MaxDepth {
 		return errDepth
 	}
@@ -288,7 +298,7 @@ func (c *canon) array(depth int) error {
 }
 
 // next reads the comma between two elements or the closing bracket, and writes it.
-func (c *canon) next(closing byte) (more bool, err error) {
+func (c *Canon) next(closing byte) (more bool, err error) {
 	c.space()
 	if c.pos >= len(c.src) {
 		return false, errEnd
@@ -302,7 +312,7 @@ func (c *canon) next(closing byte) (more bool, err error) {
 	return b == ',', nil
 }
 
-func (c *canon) object(depth int) error {
+func (c *Canon) object(depth int) error {
 	if depth > MaxDepth {
 		return errDepth
 	}
@@ -366,11 +376,11 @@ func (c *canon) object(depth int) error {
 
 // compare orders two members by name, without its closing quote so that a name sorts before its
 // extensions.
-func (c *canon) compare(a, b member) int {
+func (c *Canon) compare(a, b member) int {
 	return bytes.Compare(c.dst[a.start:a.nameEnd-1], c.dst[b.start:b.nameEnd-1])
 }
 
-func (c *canon) sort(members []member) error {
+func (c *Canon) sort(members []member) error {
 	first, last := members[0].start, len(c.dst)-1
 	slices.SortFunc(members, c.compare)
 	for i := 1; i < len(members); i++ {
