@@ -199,7 +199,7 @@ type Episode struct {
 	EndedAt   *time.Time `json:"endedAt,omitempty"`
 	// Matches counts the matches of the episode, those of the window that opened it included.
 	Matches int64 `json:"matches"`
-	// EventIDs are the first events that made it, at most 20.
+	// Events are the first events that made it, at most 20.
 	Events []EventRef `json:"events"`
 	// Actor is who did it, where the first event knew one.
 	Actor        json.RawMessage   `json:"actor,omitempty"`

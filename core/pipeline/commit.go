@@ -1,0 +1,313 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/regent-dev/regent/core/compliance"
+	"github.com/regent-dev/regent/core/policy"
+	"github.com/regent-dev/regent/core/record"
+	"github.com/regent-dev/regent/core/store"
+	"github.com/regent-dev/regent/core/verdict"
+)
+
+// commit is one transaction under way.
+type commit struct {
+	p       *Pipeline
+	tx      *store.Tx
+	gen     *Generation
+	now     time.Time
+	changes int
+	cache   *values
+}
+
+// job applies one message.
+func (c *commit) job(ctx context.Context, j *job) error {
+	m := &j.msg
+	switch {
+	case m.Records != nil:
+		return c.batch(ctx, j)
+	case m.Checkpoint != nil:
+		return c.tx.SetCursor(j.inst, m.Checkpoint.Cursor)
+	case m.SweepBegin != nil:
+		c.sweepBegin(j.inst, m.SweepBegin)
+		return nil
+	case m.SweepEnd != nil:
+		return c.sweepEnd(ctx, j.inst, m.SweepEnd)
+	case m.Gap != nil:
+		return c.tx.AddGap(j.inst, *m.Gap)
+	case m.Problem != nil:
+		level := c.p.log.Error
+		if m.Problem.Warning {
+			level = c.p.log.Warn
+		}
+		level("a collector reports a problem", "instance", j.inst, "summary", m.Problem.Summary, "detail", m.Problem.Detail)
+	}
+	return nil
+}
+
+func (c *commit) finish() error { return c.p.health.flush(c) }
+
+// batch applies a batch of records.
+func (c *commit) batch(ctx context.Context, j *job) error {
+	prep := j.prep
+	if prep == nil {
+		prep = c.p.prepare(ctx, j)
+	}
+	if prep.generation != c.gen {
+		// The policies changed between judging and committing.
+		again := &prepared{generation: c.gen, batch: prep.batch, encoded: prep.encoded, items: make([]preparedItem, len(prep.items))}
+		c.p.matchEvents(ctx, again)
+		prep = again
+	}
+	row := store.BatchRow{
+		Instance: j.inst, Received: j.received,
+		Read: prep.batch.Read, Quarantined: len(prep.batch.Quarantined),
+	}
+	fresh, err := c.newEvents(prep)
+	if err != nil {
+		return err
+	}
+	row.Stored = len(fresh.events)
+	row.Duplicate = len(prep.batch.Events) - len(fresh.events)
+	row.Conflicts = fresh.conflicts
+	if len(fresh.events) > 0 {
+		row.Events = &fresh.encoded
+	}
+	seq, err := c.tx.AppendBatch(row)
+	if err != nil {
+		return fmt.Errorf("append to the journal: %w", err)
+	}
+	if len(prep.batch.Quarantined) > 0 {
+		if err := c.tx.AddQuarantine(j.inst, j.received, prep.batch.Quarantined); err != nil {
+			return fmt.Errorf("write quarantine: %w", err)
+		}
+	}
+	if err := c.events(prep, fresh, seq); err != nil {
+		return err
+	}
+	stored, err := c.items(ctx, j, prep, seq)
+	if err != nil {
+		return err
+	}
+	if n := len(prep.batch.Items); n > 0 {
+		if err := c.tx.CountItems(j.inst, seq, stored, n-stored); err != nil {
+			return fmt.Errorf("count items: %w", err)
+		}
+	}
+	c.p.metrics.batch(j.inst, prep.batch.Read, row.Stored+stored, row.Duplicate+len(prep.batch.Items)-stored, row.Quarantined)
+	return nil
+}
+
+// items stores the items of a batch and applies their verdicts. It returns how many were stored as
+// versions; the others said nothing new.
+func (c *commit) items(ctx context.Context, j *job, prep *prepared, seq int64) (stored int, err error) {
+	if len(prep.batch.Items) == 0 {
+		return 0, nil
+	}
+	if c.cache == nil {
+		c.cache = newValues()
+	}
+	for i := range prep.batch.Items {
+		it := &prep.batch.Items[i]
+		first := c.first(j.inst, it, j.received)
+		res, err := c.tx.PutItem(store.ItemWrite{Item: *it, Instance: j.inst, Received: j.received, Batch: seq})
+		if err != nil {
+			return 0, fmt.Errorf("store item %s: %w", it.Key, err)
+		}
+		if err := c.sighted(j.inst, it, res.Resource); err != nil {
+			return 0, err
+		}
+		switch res.Kind {
+		case store.ItemUnchanged:
+			continue
+		case store.ItemLate:
+			stored++
+			continue
+		}
+		stored++
+		var before *version
+		if res.Before != nil {
+			before = &version{item: &res.Before.Item}
+		}
+		now := &version{item: it}
+		r := &reader{tx: c.tx, cache: c.cache}
+		pi := &prep.items[i]
+		ok := pi.judged && pi.before == before.hash()
+		if ok {
+			if ok, err = holds(ctx, it.Key, pi.verdicts, r); err != nil {
+				return 0, fmt.Errorf("check what %s was judged on: %w", it.Key, err)
+			}
+		}
+		verdicts := pi.verdicts
+		if !ok {
+			c.p.metrics.rejudged.Inc()
+			if verdicts, err = c.p.judge(ctx, c.gen.Policies.ForType(it.ResourceType), now, before, r); err != nil {
+				return 0, fmt.Errorf("judge %s: %w", it.Key, err)
+			}
+		}
+		if err := c.newVersion(it, before, res, first); err != nil {
+			return 0, err
+		}
+		if err := c.verdicts(it, res.Resource, res.Version, verdicts, true, first); err != nil {
+			return 0, err
+		}
+	}
+	return stored, nil
+}
+
+// newVersion tells who asked for it about a new version, and has those judged again that read the
+// resource.
+func (c *commit) newVersion(it *record.Item, before *version, res store.ItemResult, first bool) error {
+	if c.gen.Configuration != nil && c.gen.Configuration(it) {
+		change := verdict.Change{
+			Class: verdict.ClassConfiguration, RecordedAt: it.CaptureTime, Key: it.Key.String(),
+			Title: "Configuration of " + it.ResourceType + " changed", Message: it.ResourceID,
+			Account: it.AccountID, Resource: subjectOf(it.Key), New: string(it.Status),
+			Quiet: quiet(c.gen, it.CaptureTime, c.now, first),
+		}
+		data := struct {
+			Version int64           `json:"version"`
+			Diff    []store.Op      `json:"diff,omitempty"`
+			Item    json.RawMessage `json:"item"`
+		}{Version: res.Version, Item: it.Body}
+		if before != nil {
+			change.Old = string(before.item.Status)
+			diff, err := store.Diff(before.item.Body, it.Body)
+			if err != nil {
+				return fmt.Errorf("compare versions of %s: %w", it.Key, err)
+			}
+			data.Diff = diff
+		}
+		raw, err := json.Marshal(data)
+		if err != nil {
+			return fmt.Errorf("describe change of %s: %w", it.Key, err)
+		}
+		change.Data = raw
+		if err := c.change(change); err != nil {
+			return err
+		}
+	}
+	return c.dependents(it)
+}
+
+// verdicts writes the verdicts on a resource and what follows from them.
+func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdict.Verdict, newVersion, first bool) error {
+	if len(now) == 0 {
+		return nil
+	}
+	old, err := c.tx.Verdicts(resource)
+	if err != nil {
+		return fmt.Errorf("read verdicts on %s: %w", it.Key, err)
+	}
+	before := make(map[verdict.PolicyID]*verdict.Verdict, len(old))
+	for i := range old {
+		before[old[i].Policy] = &old[i]
+	}
+	put := make([]verdict.Verdict, 0, len(now))
+	for _, v := range now {
+		was := before[v.Policy]
+		var outcome verdict.Outcome
+		if was != nil {
+			outcome = was.Outcome
+		}
+		if was == nil || !sameVerdict(was, &v) {
+			put = append(put, v)
+		}
+		if len(v.Evidence.Reads) > 0 || was != nil && len(was.Evidence.Reads) > 0 {
+			if err := c.tx.SetReads(v.Policy, resource, v.Evidence.Reads); err != nil {
+				return fmt.Errorf("write what %s read: %w", v.Policy, err)
+			}
+		}
+		if err := c.finding(it, resource, version, v, outcome, newVersion, first); err != nil {
+			return err
+		}
+	}
+	if len(put) > 0 {
+		if err := c.tx.PutVerdicts(resource, put, nil); err != nil {
+			return fmt.Errorf("write verdicts on %s: %w", it.Key, err)
+		}
+	}
+	return nil
+}
+
+// sameVerdict reports whether a verdict need not be written again. Evaluation times differ with
+// every version and are written with the evidence only.
+func sameVerdict(a, b *verdict.Verdict) bool {
+	if a.Outcome != b.Outcome || a.Reason != b.Reason || len(a.Denials) != len(b.Denials) {
+		return false
+	}
+	x, errX := json.Marshal([]any{a.Denials, a.Evidence})
+	y, errY := json.Marshal([]any{b.Denials, b.Evidence})
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// finding takes one verdict's finding a step further.
+func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Verdict, before verdict.Outcome, newVersion, first bool) error {
+	mayHave := before != "" && before != verdict.Compliant && before != verdict.NotApplicable || v.Outcome == verdict.NonCompliant
+	pol := c.gen.Policies.Get(v.Policy)
+	if pol == nil {
+		return nil
+	}
+	var old *verdict.Finding
+	var err error
+	if mayHave {
+		if old, err = c.tx.Finding(v.Policy, resource); err != nil {
+			return fmt.Errorf("read finding of %s on %s: %w", v.Policy, it.Key, err)
+		}
+	}
+	j := compliance.Judgement{
+		Verdict: v, Version: version, CapturedAt: it.CaptureTime, NewVersion: newVersion,
+		Resolution: resolution(it.Status, v.Outcome),
+		Waiver:     c.gen.Waivers.Cover(v.Policy, v.Subject, c.now),
+	}
+	if !newVersion {
+		// The cause is a change of now, however old the version is.
+		j.CapturedAt = c.now
+	}
+	j.Quiet = quiet(c.gen, j.CapturedAt, c.now, first)
+	next, change := compliance.Next(old, before, terms(pol), j)
+	if next != nil && next != old {
+		if err := c.tx.PutFinding(resource, *next); err != nil {
+			return fmt.Errorf("write finding of %s on %s: %w", v.Policy, it.Key, err)
+		}
+	}
+	if change != nil {
+		return c.change(*change)
+	}
+	return nil
+}
+
+func terms(p *policy.Policy) compliance.Terms {
+	return compliance.Terms{Policy: p.ID, Title: p.Title, Severity: p.Severity, Labels: p.Labels}
+}
+
+func resolution(s record.Status, o verdict.Outcome) string {
+	switch {
+	case s.Gone():
+		return verdict.ResolvedDeleted
+	case !s.Recorded():
+		return verdict.ResolvedNotRecorded
+	case o == verdict.NotApplicable:
+		return verdict.ResolvedNotApplicable
+	}
+	return verdict.ResolvedCompliant
+}
+
+// change writes a change to be routed.
+func (c *commit) change(ch verdict.Change) error {
+	ch.At, ch.Generation = c.now, c.gen.Number
+	if _, err := c.tx.AddChange(ch); err != nil {
+		return fmt.Errorf("write change of %s: %w", ch.Key, err)
+	}
+	c.changes++
+	c.p.metrics.changes.WithLabelValues(string(ch.Class)).Inc()
+	return nil
+}
+
+func subjectOf(k record.Key) *verdict.Subject {
+	s := verdict.Subject(k)
+	return &s
+}

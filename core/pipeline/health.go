@@ -1,0 +1,186 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/regent-dev/regent/core/policy"
+	"github.com/regent-dev/regent/core/record"
+	"github.com/regent-dev/regent/core/store"
+	"github.com/regent-dev/regent/core/verdict"
+)
+
+// metaHealth keeps which health conditions are open, so that each is told once however often it is
+// met and however often the daemon restarts meanwhile.
+const metaHealth = "pipeline/health"
+
+// condition is one open health condition.
+type condition struct {
+	Since time.Time `json:"since"`
+	Title string    `json:"title"`
+	Text  string    `json:"text"`
+	// Digest is that of the policy the condition is about; it ends when the policy changes.
+	Digest string `json:"digest,omitempty"`
+}
+
+// health collects what is wrong with the daemon itself, and tells it through the routes.
+type health struct {
+	p *Pipeline
+
+	mu      sync.Mutex
+	loaded  bool
+	open    map[string]condition
+	pending []verdict.Change
+	// failing is since when and why the store takes nothing.
+	failing    time.Time
+	failingErr error
+	crashed    map[string]bool
+}
+
+func newHealth(p *Pipeline) *health {
+	return &health{p: p, open: map[string]condition{}, crashed: map[string]bool{}}
+}
+
+// Report tells a change of health, such as that of a plugin instance. It is durable when it returns.
+// The class, and where they are missing the times, are filled in.
+func (p *Pipeline) Report(ctx context.Context, ch verdict.Change) error {
+	ch.Class = verdict.ClassHealth
+	return p.update(ctx, func(c *commit) error {
+		if ch.RecordedAt.IsZero() {
+			ch.RecordedAt = c.now
+		}
+		return c.change(ch)
+	})
+}
+
+// Block keeps the policy from being run on the record with the hash: the pair took the daemon down
+// before.
+func (p *Pipeline) Block(id verdict.PolicyID, hash string) {
+	p.health.mu.Lock()
+	defer p.health.mu.Unlock()
+	p.health.crashed[string(id)+"\x00"+hash] = true
+}
+
+func (h *health) blocked(id verdict.PolicyID, hash record.Digest) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.crashed) > 0 && h.crashed[string(id)+"\x00"+hash.String()]
+}
+
+// policyFails opens the condition that an alarm policy fails on events. Its state is left alone: a
+// failure says nothing about what it watches.
+func (h *health) policyFails(pol *policy.Policy, ev *record.Event, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := "policy/" + string(pol.ID)
+	if _, open := h.open[key]; open {
+		return
+	}
+	text := fmt.Sprintf("%s failed on event %s of %s: %v. Events that it fails on are recorded and not watched by it until the policy is mended.", pol.ID, eventID(ev), ev.Source, err)
+	h.open[key] = condition{Since: h.p.now(), Title: "An alarm policy fails", Text: text, Digest: pol.Digest.String()}
+	h.pending = append(h.pending, verdict.Change{
+		Class: verdict.ClassHealth, Severity: verdict.High, RecordedAt: h.p.now(), Key: key, Policy: pol.ID,
+		Title: "An alarm policy fails", Message: text, New: "FAILING", Active: true,
+	})
+	h.p.log.Error("an alarm policy fails on an event", "policy", pol.ID, "err", err)
+}
+
+// policiesChanged ends the conditions of policies that are not what they were.
+func (h *health) policiesChanged(g *Generation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for key, c := range h.open {
+		if c.Digest == "" {
+			continue
+		}
+		id := verdict.PolicyID(key[len("policy/"):])
+		if pol := g.Policies.Get(id); pol != nil && pol.Digest.String() == c.Digest {
+			continue
+		}
+		delete(h.open, key)
+		h.pending = append(h.pending, verdict.Change{
+			Class: verdict.ClassHealth, Severity: verdict.High, RecordedAt: h.p.now(), Key: key, Policy: id,
+			Title: c.Title, Message: "The policy was changed.", Old: "FAILING", New: "CHANGED",
+		})
+	}
+}
+
+// storeFails remembers since when nothing can be written. It cannot be told before it is over, but
+// stands in the log, in the metrics and in the status.
+func (h *health) storeFails(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failing.IsZero() {
+		h.failing = h.p.now()
+	}
+	h.failingErr = err
+}
+
+func (h *health) storeWorks() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failing.IsZero() {
+		return
+	}
+	h.pending = append(h.pending, verdict.Change{
+		Class: verdict.ClassHealth, Severity: verdict.Critical, RecordedAt: h.failing, Key: "store",
+		Title:   "The store could not be written",
+		Message: fmt.Sprintf("From %s to %s nothing could be recorded and collectors were held back: %v. Nothing was lost.", record.FormatTime(h.failing), record.FormatTime(h.p.now()), h.failingErr),
+		Old:     "FAILING", New: "OK", Active: true,
+	})
+	h.failing, h.failingErr = time.Time{}, nil
+	h.p.wake()
+}
+
+// StoreFailure returns since when the store takes nothing, and why; a zero time where it does.
+func (p *Pipeline) StoreFailure() (time.Time, error) {
+	p.health.mu.Lock()
+	defer p.health.mu.Unlock()
+	return p.health.failing, p.health.failingErr
+}
+
+// load reads the open conditions once, before any is opened.
+func (h *health) load(tx *store.Tx) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.loaded {
+		return nil
+	}
+	var open map[string]condition
+	if err := getMeta(tx, metaHealth, &open); err != nil {
+		return err
+	}
+	for key, c := range open {
+		if _, known := h.open[key]; !known {
+			h.open[key] = c
+		}
+	}
+	h.loaded = true
+	return nil
+}
+
+// flush writes the pending changes into the transaction under way. Where it fails they stay pending.
+func (h *health) flush(c *commit) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.pending) == 0 {
+		return nil
+	}
+	for _, ch := range h.pending {
+		if err := c.change(ch); err != nil {
+			return err
+		}
+	}
+	if err := setMeta(c.tx, metaHealth, h.open); err != nil {
+		return err
+	}
+	written := len(h.pending)
+	c.tx.OnCommit(func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.pending = h.pending[written:]
+	})
+	return nil
+}

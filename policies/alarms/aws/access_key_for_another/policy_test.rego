@@ -1,0 +1,11 @@
+package alarms.aws.access_key_for_another_test
+
+import data.alarms.aws.access_key_for_another
+
+test_a_key_for_another_alarms if {
+	count(access_key_for_another.alarm) == 1 with input.event as {"source": "aws.cloudtrail", "action": "iam:CreateAccessKey", "outcome": "success", "error": {}, "actor": {"id": "arn:aws:iam::111122223333:user/eve"}, "origin": {"address": "198.51.100.7"}, "targets": [], "accountId": "111122223333", "detail": {"requestParameters": {"userName": "backup"}}}
+}
+
+test_a_key_for_oneself_is_clean if {
+	count(access_key_for_another.alarm) == 0 with input.event as {"source": "aws.cloudtrail", "action": "iam:CreateAccessKey", "outcome": "success", "error": {}, "actor": {"id": "arn:aws:iam::111122223333:user/eve"}, "origin": {"address": "198.51.100.7"}, "targets": [], "accountId": "111122223333", "detail": {"requestParameters": {"userName": "eve"}}}
+}

@@ -1,0 +1,15 @@
+package alarms.aws.login_profile_changed_test
+
+import data.alarms.aws.login_profile_changed
+
+test_a_password_for_another_alarms if {
+	count(login_profile_changed.alarm) == 1 with input.event as {"source": "aws.cloudtrail", "action": "iam:CreateLoginProfile", "outcome": "success", "error": {}, "actor": {"id": "arn:aws:iam::111122223333:user/eve"}, "origin": {"address": "198.51.100.7"}, "targets": [], "accountId": "111122223333", "detail": {"requestParameters": {"userName": "backup"}}}
+}
+
+test_changing_one_alarms if {
+	count(login_profile_changed.alarm) == 1 with input.event as {"source": "aws.cloudtrail", "action": "iam:UpdateLoginProfile", "outcome": "success", "error": {}, "actor": {"id": "arn:aws:iam::111122223333:user/eve"}, "origin": {"address": "198.51.100.7"}, "targets": [], "accountId": "111122223333", "detail": {"requestParameters": {"userName": "admin"}}}
+}
+
+test_ones_own_password_is_clean if {
+	count(login_profile_changed.alarm) == 0 with input.event as {"source": "aws.cloudtrail", "action": "iam:UpdateLoginProfile", "outcome": "success", "error": {}, "actor": {"id": "arn:aws:iam::111122223333:user/eve"}, "origin": {"address": "198.51.100.7"}, "targets": [], "accountId": "111122223333", "detail": {"requestParameters": {"userName": "eve"}}}
+}

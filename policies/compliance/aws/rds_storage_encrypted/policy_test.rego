@@ -1,0 +1,11 @@
+package compliance.aws.rds_storage_encrypted_test
+
+import data.compliance.aws.rds_storage_encrypted
+
+test_it_is_denied if {
+	count(rds_storage_encrypted.deny) > 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"storageEncrypted": false}, "supplementaryConfiguration": {}} with input.parameters as {}
+}
+
+test_it_is_clean if {
+	count(rds_storage_encrypted.deny) == 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"storageEncrypted": true}, "supplementaryConfiguration": {}} with input.parameters as {}
+}
