@@ -160,7 +160,7 @@ func (c *commit) match(m match, ev *record.Event, seq int64) error {
 		return nil
 	case res.Late:
 		c.p.metrics.lateMatches.Inc()
-		return c.p.tracks.save(c.tx, key, track, nil, 0)
+		return c.p.tracks.save(c.tx, c.now, key, track, nil, 0)
 	}
 	for _, id := range res.Merged {
 		if err := c.tx.DeleteEpisode(id); err != nil {
@@ -174,7 +174,7 @@ func (c *commit) match(m match, ev *record.Event, seq int64) error {
 			}
 		}
 	}
-	return c.p.tracks.save(c.tx, key, track, &point, res.Trimmed)
+	return c.p.tracks.save(c.tx, c.now, key, track, &point, res.Trimmed)
 }
 
 // episode writes one span as its episode.

@@ -80,7 +80,7 @@ func (t *tracks) load(tx *store.Tx, key store.AlarmKey) (*alarm.Track, error) {
 }
 
 // save writes a track after a point was added; trimmed is the time up to which points were let go.
-func (t *tracks) save(tx *store.Tx, key store.AlarmKey, tr *alarm.Track, point *alarm.Point, trimmed int64) error {
+func (t *tracks) save(tx *store.Tx, now time.Time, key store.AlarmKey, tr *alarm.Track, point *alarm.Point, trimmed int64) error {
 	state, err := json.Marshal(tr)
 	if err != nil {
 		return fmt.Errorf("write alarm key of %s: %w", key.Policy, err)
@@ -89,7 +89,7 @@ func (t *tracks) save(tx *store.Tx, key store.AlarmKey, tr *alarm.Track, point *
 	if point != nil {
 		add = &store.MatchRow{At: point.At, Event: point.Event, Value: point.Value}
 	}
-	if err := tx.PutAlarmKey(key, state, tr.Newest, add, trimmed); err != nil {
+	if err := tx.PutAlarmKey(key, state, tr.Newest, now, add, trimmed); err != nil {
 		return fmt.Errorf("write alarm key of %s: %w", key.Policy, err)
 	}
 	return nil

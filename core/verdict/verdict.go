@@ -202,10 +202,11 @@ type Episode struct {
 	// Events are the first events that made it, at most 20.
 	Events []EventRef `json:"events"`
 	// Actor is who did it, where the first event knew one.
-	Actor        json.RawMessage   `json:"actor,omitempty"`
-	Acknowledged *Acknowledgement  `json:"acknowledged,omitempty"`
-	Controls     json.RawMessage   `json:"controls,omitempty"`
-	Labels       map[string]string `json:"labels,omitempty"`
+	Actor        json.RawMessage  `json:"actor,omitempty"`
+	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
+	// Controls are those of the policy: framework to control ids.
+	Controls map[string][]string `json:"controls,omitempty"`
+	Labels   map[string]string   `json:"labels,omitempty"`
 }
 
 // EventRef points at a recorded event.
