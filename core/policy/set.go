@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"context"
 	"encoding/json"
 	"time"
 
@@ -53,6 +52,7 @@ type Set struct {
 	byID     map[verdict.PolicyID]*Policy
 	byType   map[string][]*Policy
 	digest   record.Digest
+	dispatch *dispatcher
 	notes    []string
 }
 
@@ -67,24 +67,12 @@ func (s *Set) Get(id verdict.PolicyID) *Policy { return s.byID[id] }
 func (s *Set) ForType(resourceType string) []*Policy { return s.byType[resourceType] }
 
 // ForEvent appends to dst the alarms that this event may match, sorted by ID.
-func (s *Set) ForEvent(ev *record.Event, dst []*Policy) []*Policy { return dst }
+func (s *Set) ForEvent(ev *record.Event, dst []*Policy) []*Policy {
+	return s.dispatch.forEvent(ev, dst)
+}
 
 // Digest covers the Digest and TextDigest of every policy.
 func (s *Set) Digest() record.Digest { return s.digest }
 
 // Notes say what of the policies is not type-checked, and why. They are for `check`, not problems.
 func (s *Set) Notes() []string { return s.notes }
-
-// Cache keeps parsed files from one generation to the next. It is safe for concurrent use.
-type Cache struct{}
-
-// NewCache returns an empty Cache.
-func NewCache() *Cache { return &Cache{} }
-
-// Compile parses, checks and compiles files. The Set is usable only where the problems have no
-// errors; files and opt may be changed by the caller afterwards.
-func Compile(ctx context.Context, files []File, opt Options) (*Set, diag.Problems) {
-	return &Set{}, nil
-}
-
-type program struct{}

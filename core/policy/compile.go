@@ -1,0 +1,238 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/regent-dev/regent/core/diag"
+)
+
+// compile runs OPA's compiler over all packages at once. It returns false where the rules are not in
+// a state to be looked at further.
+func (b *builder) compile() bool {
+	schemas := ast.NewSchemaSet()
+	modules := make(map[string]*ast.Module, len(b.sources))
+	bySource := map[*source]ast.Ref{}
+	for i, c := range b.candidates {
+		ref := ast.Ref{ast.VarTerm("schema"), ast.StringTerm(fmt.Sprint("p", i))}
+		// What is wrong with a path is said by our own checker, so a package whose METADATA is
+		// wrong needs no schema.
+		if c.failed {
+			continue
+		}
+		used := usedNames(c)
+		var inputs []view
+		ts := c.policy.ResourceTypes
+		if c.policy.Kind == KindAlarm {
+			ts = []string{""}
+		}
+		for _, t := range ts {
+			inputs = append(inputs, b.inputShape(c, t))
+		}
+		schemas.Put(ref, any(lowered(inputs, used, 0, nil)))
+		for _, s := range c.sources {
+			bySource[s] = ref
+		}
+	}
+	for _, s := range b.sources {
+		modules[s.path] = s.module
+		if ref, ok := bySource[s]; ok {
+			modules[s.path] = attachSchema(s.module, ref)
+		}
+	}
+	b.compiler = ast.NewCompiler().
+		WithStrict(true).
+		WithCapabilities(capabilities()).
+		WithSchemas(schemas).
+		WithUseTypeCheckAnnotations(true).
+		WithPathConflictsCheck(func(path []string) (bool, error) {
+			return len(path) == 1 && (path[0] == "resources" || path[0] == "resources_in"), nil
+		}).
+		SetErrorLimit(0)
+	b.compiler.Compile(modules)
+
+	ok := true
+	kept := b.compiler.Errors[:0:0]
+	for _, e := range b.compiler.Errors {
+		switch {
+		case e.Code == ast.TypeErr && !sound(e):
+			continue
+		case e.Code != ast.TypeErr:
+			ok = false
+		}
+		kept = append(kept, e)
+	}
+	// Evaluation refuses a compiler with errors, those included that are none.
+	b.compiler.Errors = nil
+	if !ok {
+		for _, e := range kept {
+			b.compileProblem(e)
+		}
+		return false
+	}
+	b.relate()
+	// Our own checker goes first, and OPA's errors on lines of which it has spoken are left out.
+	spoken := map[string]bool{}
+	for _, c := range b.candidates {
+		if c.failed {
+			continue
+		}
+		c.checker = newChecker(b, c)
+		c.checker.check()
+		for line := range c.checker.reported {
+			spoken[line] = true
+		}
+	}
+	for _, e := range kept {
+		if e.Location == nil || !spoken[lineKey(e.Location.File, e.Location.Row)] {
+			b.compileProblem(e)
+		}
+	}
+	return true
+}
+
+// relate finds each package's compiled rules and all that they lead to.
+func (b *builder) relate() {
+	for _, c := range b.candidates {
+		c.rules, c.closure = nil, nil
+		for _, s := range c.sources {
+			c.rules = append(c.rules, b.compiler.Modules[s.path].Rules...)
+		}
+		seen := map[*ast.Rule]bool{}
+		var visit func(r *ast.Rule)
+		visit = func(r *ast.Rule) {
+			if seen[r] {
+				return
+			}
+			seen[r] = true
+			c.closure = append(c.closure, r)
+			for d := range b.compiler.Graph.Dependencies(r) {
+				if dep, ok := d.(*ast.Rule); ok {
+					visit(dep)
+				}
+			}
+		}
+		for _, r := range c.rules {
+			visit(r)
+		}
+		slices.SortFunc(c.closure, func(x, y *ast.Rule) int { return x.Location.Compare(y.Location) })
+	}
+}
+
+// compileProblem shows an error of OPA's compiler.
+func (b *builder) compileProblem(e *ast.Error) {
+	where := rangeOf(e.Location)
+	summary, detail := "Policy does not compile", sentence(e.Message)
+	switch e.Code {
+	case ast.TypeErr:
+		summary = "Type error"
+		detail = b.typeDetail(e)
+		if strings.HasPrefix(e.Message, "undefined function ") {
+			summary, detail = b.undefinedFunction(strings.TrimPrefix(e.Message, "undefined function "))
+		}
+		if strings.HasPrefix(e.Message, "conflicting rules") {
+			summary = "Rules conflict"
+		}
+	case ast.UnsafeVarErr:
+		summary = "Variable has no value"
+		detail = unsafeDetail(e.Message)
+	case ast.RecursionErr:
+		summary = "Rule refers to itself"
+	case ast.CompileErr:
+		switch {
+		case strings.Contains(e.Message, "unused"):
+			summary = "Something is not used"
+			detail += " Remove it."
+		case strings.Contains(e.Message, "shadow"):
+			summary = "Name is taken"
+		}
+	}
+	b.errorf(b.owner(where), where, summary, "%s", detail)
+}
+
+// owner returns the policy in whose file a place is.
+func (b *builder) owner(where *diag.Range) *candidate {
+	if where == nil {
+		return nil
+	}
+	for _, s := range b.sources {
+		if s.path == where.File {
+			return b.byPackage[s.id()]
+		}
+	}
+	return nil
+}
+
+// undefinedFunction says why a function is not there: barred, misspelt, or of nobody's making.
+func (b *builder) undefinedFunction(name string) (summary, detail string) {
+	if why, ok := barred[name]; ok {
+		return "Function is not available", fmt.Sprintf("%s is not there: %s.", name, why)
+	}
+	names := builtinNames()
+	if strings.HasPrefix(name, "data.") {
+		names = nil
+		for _, s := range b.sources {
+			for _, r := range s.module.Rules {
+				if len(r.Head.Args) > 0 {
+					names = append(names, "data."+s.id()+"."+r.Head.Ref().String())
+				}
+			}
+		}
+	}
+	return "No such function", fmt.Sprintf("There is no function %s.%s", name, didYouMean(name, names))
+}
+
+var unsafeVar = regexp.MustCompile(`^var (\S+) is unsafe$`)
+
+func unsafeDetail(message string) string {
+	m := unsafeVar.FindStringSubmatch(message)
+	if m == nil {
+		return sentence(message)
+	}
+	name := m[1]
+	if strings.HasPrefix(name, "_") || strings.HasPrefix(name, "$") {
+		return "A wildcard stands where a value is needed, as under `not` or in a message. Name it with `some x in …` outside."
+	}
+	return fmt.Sprintf("Nothing gives %s a value. Declare it with `some %[1]s in …` or `%[1]s := …`; if it is a rule of another package, import that.", name)
+}
+
+// typeDetail makes sentences of OPA's drawing of a type error.
+func (b *builder) typeDetail(e *ast.Error) string {
+	switch d := e.Details.(type) {
+	case *ast.RefErrInvalidDetail:
+		name := strings.Trim(d.Ref[d.Pos].String(), `"`)
+		var names []string
+		for _, v := range d.OneOf {
+			if s, ok := v.(ast.String); ok && s != restOf {
+				names = append(names, string(s))
+			}
+		}
+		detail := fmt.Sprintf("%s has no member %q.%s", d.Ref[:d.Pos], name, didYouMean(name, names))
+		if len(names) > 0 {
+			detail += " It has " + listed(names) + "."
+		}
+		return detail
+	case *ast.RefErrUnsupportedDetail:
+		return fmt.Sprintf("%s is %v and has no members.", d.Ref[:d.Pos+1], d.Have)
+	case *ast.UnificationErrDetail:
+		return fmt.Sprintf("The two sides can never be equal: one is %v, the other %v.", d.Left, d.Right)
+	case *ast.ArgErrDetail:
+		return sentence(e.Message) + " " + strings.Join(upperFirst(d.Lines()), "; ") + "."
+	}
+	detail := sentence(e.Message)
+	if e.Details != nil {
+		detail += " " + strings.Join(e.Details.Lines(), "; ")
+	}
+	return detail
+}
+
+func upperFirst(lines []string) []string {
+	if len(lines) > 0 && lines[0] != "" {
+		lines[0] = strings.ToUpper(lines[0][:1]) + lines[0][1:]
+	}
+	return lines
+}

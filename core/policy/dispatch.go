@@ -1,0 +1,280 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/regent-dev/regent/core/record"
+)
+
+// dispatcher finds the alarms that an event may match. Alternatives are filed under the clause that
+// tells events apart best; what else an alternative requires is compared when the event gets there.
+// It is immutable.
+type dispatcher struct {
+	policies []*Policy // alarms, sorted by ID
+	byAction map[string][]entry
+	byError  map[string][]entry
+	bySource map[string][]entry
+	rest     []entry
+}
+
+// entry is one alternative of one policy.
+type entry struct {
+	rank   int32
+	checks []check
+}
+
+// check compares one field of the event.
+type check struct {
+	field  field
+	path   []string // for fieldBody
+	values []string
+	set    map[string]struct{} // instead of values where there are many
+}
+
+// field says where in record.Event a path of the event is found.
+type field uint8
+
+const (
+	fieldBody field = iota
+	fieldAction
+	fieldErrorCode
+	fieldSource
+	fieldType
+	fieldOutcome
+	fieldAccount
+	fieldRegion
+	fieldID
+	fieldActorType
+	fieldActorID
+	fieldActorName
+	fieldActorAccount
+	fieldActorSession
+	fieldAddress
+	fieldUserAgent
+)
+
+// fieldOf returns where a path of the event is found.
+func fieldOf(path []string) field {
+	switch len(path) {
+	case 1:
+		switch path[0] {
+		case "action":
+			return fieldAction
+		case "source":
+			return fieldSource
+		case "type":
+			return fieldType
+		case "outcome":
+			return fieldOutcome
+		case "accountId":
+			return fieldAccount
+		case "region":
+			return fieldRegion
+		case "id":
+			return fieldID
+		}
+	case 2:
+		switch path[0] + "." + path[1] {
+		case "error.code":
+			return fieldErrorCode
+		case "actor.type":
+			return fieldActorType
+		case "actor.id":
+			return fieldActorID
+		case "actor.name":
+			return fieldActorName
+		case "actor.accountId":
+			return fieldActorAccount
+		case "actor.sessionId":
+			return fieldActorSession
+		case "origin.address":
+			return fieldAddress
+		case "origin.userAgent":
+			return fieldUserAgent
+		}
+	}
+	return fieldBody
+}
+
+// of returns the field of an event; it must not be fieldBody.
+func (f field) of(ev *record.Event) string {
+	switch f {
+	case fieldAction:
+		return ev.Action
+	case fieldErrorCode:
+		return ev.ErrorCode
+	case fieldSource:
+		return ev.Source
+	case fieldType:
+		return ev.Type
+	case fieldOutcome:
+		return string(ev.Outcome)
+	case fieldAccount:
+		return ev.AccountID
+	case fieldRegion:
+		return ev.Region
+	case fieldID:
+		return ev.ID
+	case fieldActorType:
+		return ev.Actor.Type
+	case fieldActorID:
+		return ev.Actor.ID
+	case fieldActorName:
+		return ev.Actor.Name
+	case fieldActorAccount:
+		return ev.Actor.AccountID
+	case fieldActorSession:
+		return ev.Actor.SessionID
+	case fieldAddress:
+		return ev.Origin.Address
+	case fieldUserAgent:
+		return ev.Origin.UserAgent
+	}
+	return ""
+}
+
+// newDispatcher files the alternatives of each policy; alternatives has one element for each of
+// policies.
+func newDispatcher(policies []*Policy, alternatives [][]conjunction) *dispatcher {
+	d := &dispatcher{
+		policies: policies, byAction: map[string][]entry{}, byError: map[string][]entry{}, bySource: map[string][]entry{},
+	}
+	for i, alts := range alternatives {
+		for _, c := range alts {
+			d.file(int32(i), c)
+		}
+	}
+	return d
+}
+
+func (d *dispatcher) file(rank int32, c conjunction) {
+	e := entry{rank: rank}
+	var values []string
+	var under map[string][]entry
+	for _, key := range [...]struct {
+		field field
+		index map[string][]entry
+	}{{fieldAction, d.byAction}, {fieldErrorCode, d.byError}, {fieldSource, d.bySource}} {
+		for _, cl := range c {
+			if fieldOf(cl.path) == key.field && under == nil {
+				values, under = cl.values, key.index
+			}
+		}
+		if under != nil {
+			for _, cl := range c {
+				if f := fieldOf(cl.path); f != key.field {
+					e.checks = append(e.checks, newCheck(f, cl))
+				}
+			}
+			break
+		}
+	}
+	if under == nil {
+		for _, cl := range c {
+			e.checks = append(e.checks, newCheck(fieldOf(cl.path), cl))
+		}
+	}
+	// What has to be looked for in the body comes last.
+	slices.SortStableFunc(e.checks, func(a, b check) int {
+		return boolOrder(a.field == fieldBody) - boolOrder(b.field == fieldBody)
+	})
+	if under == nil {
+		d.rest = append(d.rest, e)
+		return
+	}
+	for _, v := range values {
+		under[v] = append(under[v], e)
+	}
+}
+
+func boolOrder(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func newCheck(f field, cl clause) check {
+	c := check{field: f, values: cl.values}
+	if f == fieldBody {
+		c.path = cl.path
+	}
+	if len(cl.values) > 8 {
+		c.set = make(map[string]struct{}, len(cl.values))
+		for _, v := range cl.values {
+			c.set[v] = struct{}{}
+		}
+	}
+	return c
+}
+
+func (c *check) holds(ev *record.Event) bool {
+	if c.field == fieldBody {
+		return c.inBody(ev.Body)
+	}
+	return c.has(c.field.of(ev))
+}
+
+func (c *check) has(s string) bool {
+	if c.set != nil {
+		_, ok := c.set[s]
+		return ok
+	}
+	for _, v := range c.values {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// forEvent appends the policies that may match, sorted by ID.
+func (d *dispatcher) forEvent(ev *record.Event, dst []*Policy) []*Policy {
+	start := len(dst)
+	dst = d.scan(ev, d.byAction[ev.Action], dst)
+	if ev.ErrorCode != "" {
+		dst = d.scan(ev, d.byError[ev.ErrorCode], dst)
+	}
+	dst = d.scan(ev, d.bySource[ev.Source], dst)
+	dst = d.scan(ev, d.rest, dst)
+	return sorted(dst, start)
+}
+
+func (d *dispatcher) scan(ev *record.Event, entries []entry, dst []*Policy) []*Policy {
+next:
+	for i := range entries {
+		e := &entries[i]
+		p := d.policies[e.rank]
+		if n := len(dst); n > 0 && dst[n-1] == p {
+			continue
+		}
+		for j := range e.checks {
+			if !e.checks[j].holds(ev) {
+				continue next
+			}
+		}
+		dst = append(dst, p)
+	}
+	return dst
+}
+
+// sorted sorts the part of dst that was appended and drops what stands there twice. There are few,
+// and they come nearly sorted.
+func sorted(dst []*Policy, start int) []*Policy {
+	for i := start + 1; i < len(dst); i++ {
+		p := dst[i]
+		j := i
+		for ; j > start && dst[j-1].rank > p.rank; j-- {
+			dst[j] = dst[j-1]
+		}
+		dst[j] = p
+	}
+	out := start
+	for i := start; i < len(dst); i++ {
+		if i == start || dst[i] != dst[out-1] {
+			dst[out] = dst[i]
+			out++
+		}
+	}
+	return dst[:out]
+}
