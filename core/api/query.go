@@ -1,0 +1,190 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/regent-dev/regent/core/record"
+	"github.com/regent-dev/regent/core/store"
+	"github.com/regent-dev/regent/core/verdict"
+)
+
+// errUnknown says that the thing asked for is not there.
+var errUnknown = errors.New("not found")
+
+// causeWindow is how long before and after a version's capture events are looked for.
+const causeWindow = 15 * time.Minute
+
+func shown(c *store.Current) Resource {
+	return Resource{
+		Version: c.Version, Received: c.Received, Confirmed: c.Confirmed, Instance: c.Instance, Item: c.Item.Body,
+		key: c.Item.Key, captureTime: c.Item.CaptureTime,
+	}
+}
+
+// find looks a resource up by type and id, or by its name or ARN, narrowed by account and region. More
+// than one is an error that lists them.
+func find(tx *store.Tx, typ, id, account, region string) (*store.Current, error) {
+	all, err := tx.Resources(store.ResourceFilter{Type: typ, ID: id, Account: account, Region: region, Gone: true, Limit: 10})
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		if all, err = tx.Resources(store.ResourceFilter{Type: typ, Name: id, Account: account, Region: region, Gone: true, Limit: 10}); err != nil {
+			return nil, err
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil, fmt.Errorf("resource %s %s: %w", typ, id, errUnknown)
+	case 1:
+		return all[0], nil
+	}
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Item.Key.String())
+	}
+	return nil, fmt.Errorf("%d resources match; name the account, the region or the type: %s", len(all), strings.Join(names, ", "))
+}
+
+// detail gathers all that is known of a resource.
+func detail(tx *store.Tx, c *store.Current) (ResourceDetail, error) {
+	d := ResourceDetail{Resource: shown(c), Out: []Related{}, In: []Related{}, Verdicts: []verdict.Verdict{}, Findings: []verdict.Finding{}}
+	out, in, err := tx.Relationships(c)
+	if err != nil {
+		return d, err
+	}
+	for _, r := range out {
+		d.Out = append(d.Out, Related{Relationship: r.Relationship})
+	}
+	for _, r := range in {
+		d.In = append(d.In, Related{Relationship: r.Relationship, From: r.From})
+	}
+	if d.Owners, err = tx.Owners(c.Resource); err != nil {
+		return d, err
+	}
+	verdicts, err := tx.Verdicts(c.Resource)
+	if err != nil {
+		return d, err
+	}
+	d.Verdicts = append(d.Verdicts, verdicts...)
+	findings, err := tx.FindingsOn(c.Resource)
+	if err != nil {
+		return d, err
+	}
+	for _, f := range findings {
+		d.Findings = append(d.Findings, f.Finding)
+	}
+	d.Stale, err = stale(tx, c.Resource)
+	return d, err
+}
+
+// stale returns the gap that a resource's state rests on: all instances that list it are in one.
+func stale(tx *store.Tx, resource int64) (*Gap, error) {
+	owners, err := tx.Owners(resource)
+	if err != nil || len(owners) == 0 {
+		return nil, err
+	}
+	gaps, err := tx.Gaps(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	var found *Gap
+	for _, o := range owners {
+		in := false
+		for _, g := range gaps {
+			if g.Instance == o && g.To.IsZero() {
+				in = true
+				found = &Gap{Instance: g.Instance, From: g.From, Reason: g.Reason}
+			}
+		}
+		if !in {
+			return nil, nil
+		}
+	}
+	return found, nil
+}
+
+// explained adds to a finding the version that opened it, what changed in it, and the events around.
+func explained(tx *store.Tx, f *store.ResourceFinding) (Finding, error) {
+	out := Finding{Finding: f.Finding}
+	var err error
+	if out.Stale, err = stale(tx, f.Resource); err != nil {
+		return out, err
+	}
+	if f.FlippedBy == 0 {
+		out.Cause = "A policy, its parameters or another resource changed; the resource itself did not."
+		return out, nil
+	}
+	v, err := tx.Version(f.FlippedBy)
+	if err != nil || v == nil {
+		return out, err
+	}
+	before, err := tx.Before(v)
+	if err != nil {
+		return out, err
+	}
+	if before == nil {
+		out.Cause = fmt.Sprintf("Version %d is the first that was recorded; the resource was this way when recording began.", v.Version)
+	} else {
+		if out.Diff, err = store.Diff(before.Item.Body, v.Item.Body); err != nil {
+			return out, err
+		}
+		out.Cause = fmt.Sprintf("Version %d, captured %s, changed %d fields.", v.Version, record.FormatTime(v.Item.CaptureTime), len(out.Diff))
+	}
+	names := []string{v.Item.ResourceID}
+	if v.Item.ResourceName != "" && v.Item.ResourceName != v.Item.ResourceID {
+		names = append(names, v.Item.ResourceName)
+	}
+	for _, name := range names {
+		events, _, err := tx.Events(store.EventFilter{
+			Resource: name, ResourceType: v.Item.ResourceType,
+			From: v.Item.CaptureTime.Add(-causeWindow), To: v.Item.CaptureTime.Add(causeWindow), Limit: 20,
+		})
+		if err != nil {
+			return out, err
+		}
+		for i := range events {
+			out.Events = append(out.Events, shownEvent(&events[i]))
+		}
+	}
+	if len(out.Events) == 0 {
+		out.Cause += " No collector saw an actor."
+	}
+	return out, nil
+}
+
+func shownEvent(r *store.EventRow) Event {
+	return Event{Sequence: r.Seq, Index: r.Index, Instance: r.Instance, Received: r.Received, Event: r.Event.Body}
+}
+
+// versionOf resolves a version as people write it: a number, a time, "current" or "previous".
+func versionOf(tx *store.Tx, c *store.Current, text string) (*store.Current, error) {
+	var v *store.Current
+	var err error
+	switch text {
+	case "", "current":
+		return c, nil
+	case "previous":
+		v, err = tx.Previous(c.Resource)
+	default:
+		var number int64
+		if _, scanErr := fmt.Sscanf(text, "%d", &number); scanErr == nil && !strings.ContainsAny(text, "-:T") {
+			if v, err = tx.Version(number); v != nil && v.Resource != c.Resource {
+				v = nil
+			}
+			break
+		}
+		at, parseErr := record.ParseTime(text)
+		if parseErr != nil {
+			return nil, fmt.Errorf("version %q is neither a number, nor a time, nor current or previous", text)
+		}
+		v, err = tx.VersionAt(c.Resource, at)
+	}
+	if err == nil && v == nil {
+		err = fmt.Errorf("version %s of %s: %w", text, c.Item.Key, errUnknown)
+	}
+	return v, err
+}

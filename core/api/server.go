@@ -1,0 +1,249 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/regent-dev/regent/core/record"
+	"github.com/regent-dev/regent/core/store"
+)
+
+// Role is what a caller may do; each includes those before it.
+type Role int
+
+// The roles of a token.
+const (
+	RoleNone Role = iota
+	RoleRead
+	RoleOperate
+	RoleAdmin
+)
+
+// Token is a bearer token, known by the SHA-256 of its text in hexadecimal.
+type Token struct {
+	Name   string
+	Role   Role
+	SHA256 string
+}
+
+// Listener is a TCP address to listen on.
+type Listener struct {
+	Address           string
+	CertFile, KeyFile string
+	// Insecure allows a loopback address without TLS.
+	Insecure bool
+}
+
+// Backend is what the API asks of the daemon.
+type Backend struct {
+	Store      *store.Store
+	Log        *slog.Logger
+	Now        func() time.Time
+	Status     func(ctx context.Context) (Status, error)
+	Instances  func() []Instance
+	Generation func() Generation
+	// Ready returns nil once the daemon records and judges.
+	Ready   func() error
+	Reload  func(ctx context.Context) error
+	Retry   func(ctx context.Context, delivery string) error
+	Confirm func(ctx context.Context, inst record.Instance, scope string) (bool, error)
+	// Audit records a call that changed something.
+	Audit  func(ctx context.Context, a Audit) error
+	Gather prometheus.Gatherer
+}
+
+// Audit is one call that changed something.
+type Audit struct {
+	Action  string
+	Actor   string
+	Address string
+	Target  string
+	Err     error
+}
+
+// Server serves the API.
+type Server struct {
+	b       Backend
+	tokens  []Token
+	handler http.Handler
+}
+
+// New returns a server for a backend.
+func New(b Backend, version string, tokens []Token) *Server {
+	s := &Server{b: b, tokens: tokens}
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("Regent", version)
+	config.DocsPath = ""
+	// No $schema members and Link headers: answers are what the types say.
+	config.CreateHooks = nil
+	api := humago.New(mux, config)
+	s.register(api)
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "healthy") })
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if err := b.Ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(b.Gather, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	s.handler = mux
+	return s
+}
+
+// caller is who makes a request.
+type caller struct {
+	role    Role
+	name    string
+	address string
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+// ServeUnix serves on a Unix socket that only the daemon's user may open, until ctx ends.
+func (s *Server) ServeUnix(ctx context.Context, path string) error {
+	// 104 is the shortest limit among the systems that Go runs on; beyond it bind fails with words
+	// that name no length.
+	if len(path) > 104 {
+		return fmt.Errorf("socket path %s has %d bytes; at most 104 are possible, so choose a shorter data_dir or api listen address", path, len(path))
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove old socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return fmt.Errorf("protect socket: %w", err)
+	}
+	return s.serve(ctx, l, func(r *http.Request) (caller, int, string) {
+		return caller{role: RoleAdmin, name: "local"}, 0, ""
+	}, "", "")
+}
+
+// ServeTCP serves on a TCP address, until ctx ends.
+func (s *Server) ServeTCP(ctx context.Context, o Listener) error {
+	host, _, err := net.SplitHostPort(o.Address)
+	if err != nil {
+		return fmt.Errorf("listen address %q: %w", o.Address, err)
+	}
+	loopback := host == "localhost"
+	if ip := net.ParseIP(host); ip != nil {
+		loopback = ip.IsLoopback()
+	}
+	if o.CertFile == "" && (!o.Insecure || !loopback) {
+		return fmt.Errorf("listen address %s needs tls_cert and tls_key; without them only a loopback address with insecure = true is possible", o.Address)
+	}
+	l, err := net.Listen("tcp", o.Address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", o.Address, err)
+	}
+	insecure := o.CertFile == ""
+	own := l.Addr().String()
+	return s.serve(ctx, l, func(r *http.Request) (caller, int, string) {
+		if insecure {
+			if why := foreign(r, own, host); why != "" {
+				return caller{}, http.StatusForbidden, why
+			}
+		}
+		return s.bearer(r)
+	}, o.CertFile, o.KeyFile)
+}
+
+// foreign says why a request on an insecure listener is not for it. It guards against DNS rebinding
+// and against pages of other origins.
+func foreign(r *http.Request, own, host string) string {
+	_, port, _ := net.SplitHostPort(own)
+	allowed := func(h string) bool {
+		return h == own || h == net.JoinHostPort(host, port) || h == net.JoinHostPort("localhost", port)
+	}
+	if !allowed(r.Host) {
+		return fmt.Sprintf("host %q is not this listener", r.Host)
+	}
+	if o := r.Header.Get("Origin"); o != "" {
+		u, err := url.Parse(o)
+		if err != nil || !allowed(u.Host) {
+			return fmt.Sprintf("origin %q is not this listener", o)
+		}
+	}
+	return ""
+}
+
+// bearer finds the token of a request. Probes and nothing else go without.
+func (s *Server) bearer(r *http.Request) (caller, int, string) {
+	if r.URL.Path == "/-/healthy" || r.URL.Path == "/-/ready" {
+		return caller{role: RoleRead, name: "probe"}, 0, ""
+	}
+	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return caller{}, http.StatusUnauthorized, "a bearer token is needed"
+	}
+	sum := sha256.Sum256([]byte(text))
+	digest := hex.EncodeToString(sum[:])
+	for _, t := range s.tokens {
+		if subtle.ConstantTimeCompare([]byte(strings.ToLower(t.SHA256)), []byte(digest)) == 1 {
+			return caller{role: t.Role, name: t.Name}, 0, ""
+		}
+	}
+	return caller{}, http.StatusUnauthorized, "the bearer token is not known"
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener, who func(*http.Request) (caller, int, string), cert, key string) error {
+	srv := &http.Server{
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ErrorLog:          slog.NewLogLogger(s.b.Log.Handler(), slog.LevelDebug),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, code, why := who(r)
+			if code != 0 {
+				http.Error(w, why, code)
+				return
+			}
+			c.address, _, _ = net.SplitHostPort(r.RemoteAddr)
+			s.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+		}),
+	}
+	done := make(chan error, 1)
+	go func() {
+		if cert != "" {
+			done <- srv.ServeTLS(l, cert, key)
+			return
+		}
+		done <- srv.Serve(l)
+	}()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(stop); err != nil {
+			srv.Close()
+		}
+		<-done
+		return ctx.Err()
+	}
+}
