@@ -97,7 +97,7 @@ func (b *builder) checkDataRef(c *candidate, t *ast.Term, ref ast.Ref, own bool)
 	if len(ref) > len(parts) && (root == "compliance" || root == "alarms") {
 		for i, p := range parts {
 			if !ref[i+1].Equal(ast.StringTerm(p)) {
-				b.warnf(c, rangeOf(orLocation(ref[0].Location, t.Location)), "Policy uses another policy",
+				b.warnf(c, rangeOf(orLocation(t.Location, ref[0].Location)), "Policy uses another policy",
 					"%s belongs to another policy, which sees the same input but may change for reasons of its own. Move what both need to a package below lib.", ref)
 				return
 			}
@@ -114,7 +114,7 @@ func (b *builder) note(c *candidate) {
 		}
 	}
 	say := func(format string, args ...any) {
-		b.notes = append(b.notes, string(c.policy.ID)+": "+fmt.Sprintf(format, args...))
+		c.notes = append(c.notes, string(c.policy.ID)+": "+fmt.Sprintf(format, args...))
 	}
 	if len(open) > 0 {
 		say("no collector declares a schema of %s; below input.resource.configuration nothing is checked", listed(open))

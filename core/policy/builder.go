@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -49,7 +52,14 @@ type candidate struct {
 	// rules are the package's compiled rules; closure are those with all that they lead to.
 	rules   []*ast.Rule
 	closure []*ast.Rule
-	checker *checker
+	// inputs are the shapes of input, one for each resource type; lowered is what OPA's checker gets
+	// of them.
+	inputs  []view
+	lowered map[string]any
+
+	problems diag.Problems
+	notes    []string
+	checker  *checker
 }
 
 // context names the policy in problems.
@@ -65,13 +75,42 @@ func (b *builder) warnf(c *candidate, where *diag.Range, summary, format string,
 
 func (b *builder) problem(sev diag.Severity, c *candidate, where *diag.Range, summary, format string, args ...any) {
 	p := diag.Problem{Severity: sev, Summary: summary, Detail: fmt.Sprintf(format, args...), Where: where}
-	if c != nil {
-		p.Context = c.context()
-		if p.Where == nil {
-			p.Where = &c.policy.Where
-		}
+	if c == nil {
+		b.problems = append(b.problems, p)
+		return
 	}
-	b.problems = append(b.problems, p)
+	p.Context = c.context()
+	if p.Where == nil {
+		p.Where = &c.policy.Where
+	}
+	c.problems = append(c.problems, p)
+}
+
+// each runs fn for every candidate on all processors. fn may change nothing but its candidate.
+func (b *builder) each(fn func(*candidate)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(b.candidates)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(b.candidates) {
+					return
+				}
+				fn(b.candidates[i])
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// collect gathers what the candidates' checks have found.
+func (b *builder) collect() {
+	for _, c := range b.candidates {
+		b.problems = append(b.problems, c.problems...)
+		b.notes = append(b.notes, c.notes...)
+		c.problems, c.notes = nil, nil
+	}
 }
 
 // Compile parses, checks and compiles files. The Set is usable only where the problems have no
@@ -100,19 +139,19 @@ func (b *builder) build(ctx context.Context, files []File) *Set {
 	}
 	b.readSchemas()
 	b.gather()
-	for _, c := range b.candidates {
+	b.each(func(c *candidate) {
 		b.checkRules(c)
 		b.applyParameters(c)
-	}
+		b.shapeInput(c)
+	})
 	b.applyOverrides()
 	b.checkTests()
-	if !b.compile() {
-		return empty
+	ok := b.compile()
+	if ok {
+		b.each(b.analyse)
 	}
-	for _, c := range b.candidates {
-		b.analyse(c)
-	}
-	if b.problems.HasErrors() {
+	b.collect()
+	if !ok || b.problems.HasErrors() {
 		return empty
 	}
 	return b.finish()

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,16 +25,7 @@ func (b *builder) compile() bool {
 		if c.failed {
 			continue
 		}
-		used := usedNames(c)
-		var inputs []view
-		ts := c.policy.ResourceTypes
-		if c.policy.Kind == KindAlarm {
-			ts = []string{""}
-		}
-		for _, t := range ts {
-			inputs = append(inputs, b.inputShape(c, t))
-		}
-		schemas.Put(ref, any(lowered(inputs, used, 0, nil)))
+		schemas.Put(ref, any(c.lowered))
 		for _, s := range c.sources {
 			bySource[s] = ref
 		}
@@ -76,23 +68,45 @@ func (b *builder) compile() bool {
 	}
 	b.relate()
 	// Our own checker goes first, and OPA's errors on lines of which it has spoken are left out.
+	b.each(func(c *candidate) {
+		if !c.failed {
+			c.checker = newChecker(b, c)
+			c.checker.check()
+		}
+	})
 	spoken := map[string]bool{}
 	for _, c := range b.candidates {
-		if c.failed {
-			continue
-		}
-		c.checker = newChecker(b, c)
-		c.checker.check()
-		for line := range c.checker.reported {
-			spoken[line] = true
+		if c.checker != nil {
+			maps.Copy(spoken, c.checker.reported)
 		}
 	}
 	for _, e := range kept {
+		e.Location = b.relocate(e)
 		if e.Location == nil || !spoken[lineKey(e.Location.File, e.Location.Row)] {
 			b.compileProblem(e)
 		}
 	}
 	return true
+}
+
+// relocate returns where an error stands. For a reference to a rule, OPA names whatever place the
+// rule's name was last used in; so the reference is looked for.
+func (b *builder) relocate(e *ast.Error) *ast.Location {
+	d, ok := e.Details.(*ast.RefErrInvalidDetail)
+	if !ok || !d.Ref[0].Equal(ast.DefaultRootDocument) {
+		return e.Location
+	}
+	at := e.Location
+	for _, s := range b.sources {
+		ast.WalkTerms(b.compiler.Modules[s.path], func(t *ast.Term) bool {
+			if ref, ok := t.Value.(ast.Ref); ok && len(ref) == len(d.Ref) && ref.Equal(d.Ref) && ref[d.Pos].Location != nil {
+				at = ref[d.Pos].Location
+				return true
+			}
+			return false
+		})
+	}
+	return at
 }
 
 // relate finds each package's compiled rules and all that they lead to.

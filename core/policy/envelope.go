@@ -69,6 +69,21 @@ func itemShape(schema view) view {
 	return view{{kinds: kindObject, props: props, open: open}}
 }
 
+// shapeInput works out the shapes of a policy's input.
+func (b *builder) shapeInput(c *candidate) {
+	if c.failed {
+		return
+	}
+	types := c.policy.ResourceTypes
+	if c.policy.Kind == KindAlarm {
+		types = []string{""}
+	}
+	for _, t := range types {
+		c.inputs = append(c.inputs, b.inputShape(c, t))
+	}
+	c.lowered = lowered(c.inputs, usedNames(c), 0, nil)
+}
+
 // inputShape is what a policy finds under input, for one of its resource types.
 func (b *builder) inputShape(c *candidate, resourceType string) view {
 	params := view{anything}

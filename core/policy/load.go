@@ -146,7 +146,11 @@ func isName(s string) bool {
 func parseProblems(file string, err error) diag.Problems {
 	var ps diag.Problems
 	var errs ast.Errors
-	if !errors.As(err, &errs) {
+	var single *ast.Error
+	if errors.As(err, &single) {
+		errs = ast.Errors{single}
+	}
+	if len(errs) == 0 && !errors.As(err, &errs) {
 		ps.Errorf(&diag.Range{File: file}, "File does not parse", "%s", sentence(err.Error()))
 		return ps
 	}
@@ -164,7 +168,15 @@ func parseProblems(file string, err error) diag.Problems {
 			continue
 		}
 		seen[key] = true
-		ps.Errorf(where, "File does not parse", "%s%s", sentence(e.Message), parseHint(e.Message))
+		switch rest, isYAML := strings.CutPrefix(e.Message, "yaml: "); {
+		case isYAML:
+			ps.Errorf(where, "METADATA is not YAML", "%s A text with a colon or a bracket in it stands in quotes.", sentence(rest))
+		case e.Message == "empty module":
+			// Not a warning: a file that is just being written must not take its policy away.
+			ps.Errorf(&diag.Range{File: file}, "File has no package", "A policy file begins with `package …`. Remove the file if nothing is to stand in it.")
+		default:
+			ps.Errorf(where, "File does not parse", "%s%s", sentence(e.Message), parseHint(e.Message))
+		}
 	}
 	return ps
 }

@@ -59,7 +59,11 @@ type blockReader struct {
 
 // fail notes an error at a node.
 func (r *blockReader) fail(n *yaml.Node, summary, format string, args ...any) {
-	r.Errorf(r.place(n), summary, format, args...)
+	r.failAt(r.place(n), summary, format, args...)
+}
+
+func (r *blockReader) failAt(where *diag.Range, summary, format string, args ...any) {
+	r.Errorf(where, summary, format, args...)
 	(*r.Problems)[len(*r.Problems)-1].Context = r.context
 }
 
@@ -153,7 +157,7 @@ func (r *blockReader) custom(kind Kind, md *metadata, n *yaml.Node, allowed []st
 			md.requires, md.requiresAt = r.texts(p)
 			for i, ptr := range md.requires {
 				if _, err := pointerTokens(ptr); err != nil || ptr == "" {
-					r.Errorf(md.requiresAt[i], "Not a JSON pointer",
+					r.failAt(md.requiresAt[i], "Not a JSON pointer",
 						"%q does not begin with a slash. Write the path below the item, like /configuration/encrypted.", ptr)
 				}
 			}
@@ -232,11 +236,11 @@ func (r *blockReader) types(p pair, names []string, at []*diag.Range) {
 	for i, t := range names {
 		switch {
 		case strings.ContainsAny(t, "*?[ "):
-			r.Errorf(at[i], "Resource types have no wildcards", "%q would match no resource. List the types one by one.", t)
+			r.failAt(at[i], "Resource types have no wildcards", "%q would match no resource. List the types one by one.", t)
 		case strings.Count(t, "::") < 1:
-			r.Errorf(at[i], "Not a resource type", "%q is not of the form Vendor::Service::Type, like AWS::EC2::Volume.", t)
+			r.failAt(at[i], "Not a resource type", "%q is not of the form Vendor::Service::Type, like AWS::EC2::Volume.", t)
 		case seen[t]:
-			r.Errorf(at[i], "Resource type stands twice", "%q stands twice in %s.", t, p.name)
+			r.failAt(at[i], "Resource type stands twice", "%q stands twice in %s.", t, p.name)
 		}
 		seen[t] = true
 	}

@@ -87,7 +87,8 @@ func newParameterSchema(declared any, cache *Cache) (*parameterSchema, error) {
 		if errors.As(err, &invalid) {
 			var ve *jsonschema.ValidationError
 			if errors.As(invalid.Err, &ve) {
-				return nil, fmt.Errorf("parameters are not a JSON Schema: %s", strings.Join(explain(ve), "; "))
+				missing, why := explain(ve)
+				return nil, fmt.Errorf("parameters are not a JSON Schema: %s", strings.Join(append(missing, why...), "; "))
 			}
 		}
 		return nil, fmt.Errorf("parameters are not a JSON Schema: %s", strings.ReplaceAll(err.Error(), url, ""))
@@ -129,11 +130,11 @@ func (s *parameterSchema) effective(override json.RawMessage) (params json.RawMe
 		if !errors.As(err, &ve) {
 			return params, "", []string{err.Error()}
 		}
-		why := explain(ve)
-		if len(override) == 0 && onlyMissing(ve) {
-			return params, strings.Join(why, "; "), nil
+		missing, why := explain(ve)
+		if len(override) == 0 {
+			return params, strings.Join(missing, "; "), why
 		}
-		return params, "", s.suggest(ve, why)
+		return params, "", s.suggest(ve, append(missing, why...))
 	}
 	return params, "", nil
 }
@@ -192,31 +193,39 @@ func leaves(e *jsonschema.ValidationError, fn func(*jsonschema.ValidationError))
 	}
 }
 
-// explain returns one phrase for each thing that is wrong.
-func explain(e *jsonschema.ValidationError) (out []string) {
+// explain returns one phrase for each thing that is wrong; what is merely not set stands apart.
+func explain(e *jsonschema.ValidationError) (missing, out []string) {
 	p := message.NewPrinter(language.English)
+	// Where the alternatives of a schema all fail at one place, the one that lists what may stand
+	// there says enough.
+	listed := map[string]bool{}
 	leaves(e, func(l *jsonschema.ValidationError) {
+		if _, ok := l.ErrorKind.(*kind.Enum); ok {
+			listed[strings.Join(l.InstanceLocation, ".")] = true
+		}
+	})
+	leaves(e, func(l *jsonschema.ValidationError) {
+		at := strings.Join(l.InstanceLocation, ".")
+		if k, ok := l.ErrorKind.(*kind.Required); ok {
+			for _, name := range k.Missing {
+				missing = append(missing, fmt.Sprintf("%q is not set", strings.TrimPrefix(at+"."+name, ".")))
+			}
+			return
+		}
+		if _, enum := l.ErrorKind.(*kind.Enum); listed[at] && !enum {
+			return
+		}
 		text := l.ErrorKind.LocalizedString(p)
-		if at := strings.Join(l.InstanceLocation, "."); at != "" {
+		if at != "" {
 			text = at + ": " + text
 		}
 		if !slices.Contains(out, text) {
 			out = append(out, text)
 		}
 	})
+	slices.Sort(missing)
 	slices.Sort(out)
-	return out
-}
-
-// onlyMissing reports whether nothing is wrong but that required parameters are not set.
-func onlyMissing(e *jsonschema.ValidationError) bool {
-	only := true
-	leaves(e, func(l *jsonschema.ValidationError) {
-		if _, ok := l.ErrorKind.(*kind.Required); !ok {
-			only = false
-		}
-	})
-	return only
+	return missing, out
 }
 
 // suggest adds what a misspelt parameter was probably meant to be.

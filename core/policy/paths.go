@@ -54,12 +54,9 @@ func newChecker(b *builder, c *candidate) *checker {
 		rules: map[string]site{}, vars: map[*ast.Rule]map[ast.Var]site{}, args: map[string][]site{}, passed: map[string][]site{},
 		seen: map[string]bool{}, reported: map[string]bool{}, notes: map[string]bool{},
 	}
-	k.root.path = "input"
+	k.root = site{path: "input", views: c.inputs}
 	if c.policy.Kind == KindAlarm {
 		k.types = []string{""}
-	}
-	for _, t := range k.types {
-		k.root.views = append(k.root.views, b.inputShape(c, t))
 	}
 	return k
 }
@@ -431,7 +428,7 @@ func (k *checker) ref(r *ast.Rule, t *ast.Term, ref ast.Ref) {
 		s, missing = k.step(s, step)
 		if _, constant := stepName(step); !constant {
 			if s.lacking() {
-				k.complain(rangeOf(orLocation(step.Location, t.Location)), diag.Error, "Nothing to iterate over",
+				k.complain(rangeOf(orLocation(t.Location, step.Location)), diag.Error, "Nothing to iterate over",
 					"%s is %s; it has neither members nor elements.", before.path, before.kinds())
 			} else if _, named := step.Value.(ast.Var); named && len(before.names()) > 0 && before.kinds() == kindObject {
 				k.notes[fmt.Sprintf("keys of %s that are only known at evaluation", before.path)] = true
@@ -470,6 +467,8 @@ func (k *checker) missing(before, at site, step *ast.Term, types []int, where *d
 		names := before.names()
 		detail := fmt.Sprintf("%s has no member %q.%s", before.path, name, didYouMean(name, names))
 		switch {
+		case before.path == "input.parameters" && len(names) == 0:
+			detail += " The policy declares no parameters; that is done under custom.parameters."
 		case len(names) > 0:
 			detail += " It has " + listed(names) + "."
 		case before.kinds() != 0:
@@ -485,7 +484,13 @@ func (k *checker) missing(before, at site, step *ast.Term, types []int, where *d
 	for i, t := range types {
 		lacking[i] = k.types[t]
 	}
-	k.complain(where, diag.Warning, "Path is missing in some types", "%s has no %s; for that type the reference is undefined.", listed(lacking), at.path)
+	slices.Sort(lacking)
+	lacking = slices.Compact(lacking)
+	if len(lacking) == 1 {
+		k.complain(where, diag.Warning, "Path is missing in some types", "%s has no %s; there the reference is undefined.", lacking[0], at.path)
+		return
+	}
+	k.complain(where, diag.Warning, "Path is missing in some types", "%s have no %s; there the reference is undefined.", listed(lacking), at.path)
 }
 
 // complain reports once per place.
@@ -533,7 +538,7 @@ func (k *checker) member(r *ast.Rule, e *ast.Expr, elem, coll *ast.Term) {
 	if s := k.site(r, coll); s.known() && !s.lacking() {
 		of := k.each(s)
 		if kind := constantKind(elem.Value); kind != 0 && of.known() && !of.lacking() && !of.kinds().allows(kind) {
-			k.complain(where, diag.Error, "Comparison never holds", "The elements of %s are %s, and %v is %s.", s.path, of.kinds(), elem, kind)
+			k.complain(where, diag.Error, "Comparison never holds", "An element of %s is %s, and %v is %s.", s.path, of.kinds(), elem, kind)
 		}
 		return
 	}
@@ -556,7 +561,7 @@ func (k *checker) member(r *ast.Rule, e *ast.Expr, elem, coll *ast.Term) {
 		v.Foreach(collect)
 	}
 	if have != 0 && s.kinds() != 0 && s.kinds()&have == 0 {
-		k.complain(where, diag.Error, "Comparison never holds", "%s is %s, and the values it is compared with are %s.", s.path, s.kinds(), have)
+		k.complain(where, diag.Error, "Comparison never holds", "%s is %s, and each value it is compared with is %s.", s.path, s.kinds(), have)
 	}
 }
 

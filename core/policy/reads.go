@@ -87,7 +87,7 @@ func (b *builder) readsTerm(c *candidate, t *ast.Term, bound ast.VarSet) {
 	default:
 		return
 	}
-	where := rangeOf(orLocation(ref[0].Location, t.Location))
+	where := rangeOf(orLocation(t.Location, ref[0].Location))
 	all := len(ref) <= at+1
 	for i := 2; i < len(ref) && i <= at+1; i++ {
 		all = all || iterates(ref[i], bound)

@@ -35,9 +35,12 @@ func (ks kinds) allows(k kinds) bool { return ks == 0 || ks&k != 0 }
 
 func (ks kinds) String() string {
 	var names []string
-	for _, n := range []string{"null", "boolean", "number", "string", "array", "object"} {
-		if ks&kindNames[n] != 0 {
-			names = append(names, n)
+	for _, n := range [...]struct {
+		kind kinds
+		text string
+	}{{kindNull, "null"}, {kindBoolean, "a boolean"}, {kindNumber, "a number"}, {kindString, "a string"}, {kindArray, "an array"}, {kindObject, "an object"}} {
+		if ks&n.kind != 0 {
+			names = append(names, n.text)
 		}
 	}
 	if len(names) == 0 {

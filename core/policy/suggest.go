@@ -15,13 +15,29 @@ func suggest(name string, candidates []string) string {
 		if c == name {
 			continue
 		}
-		d := levenshtein.Distance(strings.ToLower(name), strings.ToLower(c), nil)
+		x, y := strings.ToLower(name), strings.ToLower(c)
+		d := levenshtein.Distance(x, y, nil)
+		if d == 2 && swapped(x, y) {
+			d = 1
+		}
 		// A third of the letters may be wrong; in short names, one.
 		if limit := max(1, len(name)/3); d <= limit && (best == "" || d < at || d == at && c < best) {
 			best, at = c, d
 		}
 	}
 	return best
+}
+
+// swapped reports whether two neighbouring letters have changed places, the commonest slip of all.
+func swapped(x, y string) bool {
+	if len(x) != len(y) {
+		return false
+	}
+	i := 0
+	for i < len(x) && x[i] == y[i] {
+		i++
+	}
+	return i+1 < len(x) && x[i] == y[i+1] && x[i+1] == y[i] && x[i+2:] == y[i+2:]
 }
 
 // didYouMean returns a sentence to append to a detail, "" where there is nothing to suggest.

@@ -1,0 +1,5 @@
+# METADATA
+# description: Nothing else
+package compliance.test.missing
+
+deny contains "x"

@@ -1,0 +1,10 @@
+# METADATA
+# title: Volumes are encrypted
+# custom:
+#   severity: high
+#   resource_types: [Test::Volume]
+package compliance.test.volume
+
+deny[msg] {
+	msg := "x"
+}

@@ -1,0 +1,3 @@
+package compliance.test.none
+
+deny contains "x"

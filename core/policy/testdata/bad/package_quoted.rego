@@ -1,0 +1,3 @@
+package compliance.test["a-b"]
+
+deny contains "x"

@@ -1,0 +1,3 @@
+package compliance
+
+deny contains "x"

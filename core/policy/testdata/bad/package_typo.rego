@@ -1,0 +1,3 @@
+package complaince.test.x
+
+deny contains "x"

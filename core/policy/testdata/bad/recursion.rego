@@ -1,0 +1,12 @@
+# METADATA
+# title: Volumes are encrypted
+# custom:
+#   severity: high
+#   resource_types: [Test::Volume]
+package compliance.test.volume
+
+deny contains "x" if a
+
+a if b
+
+b if a

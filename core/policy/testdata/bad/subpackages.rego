@@ -1,0 +1,5 @@
+# METADATA
+# scope: subpackages
+# labels: {team: a}
+# custom: {severity: high}
+package compliance.test
