@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // analyse checks what only compiled rules show.
@@ -39,7 +41,7 @@ func (b *builder) checkClock(c *candidate) {
 			return at != nil
 		})
 		if at != nil {
-			b.errorf(c, rangeOf(at), "Policy asks the time without a schedule",
+			b.errorf(c, dialect.Range(at), "Policy asks the time without a schedule",
 				"time.now_ns is the time of evaluation, and items are only judged when they change. Add schedule under custom, like `schedule: 24h`.")
 			return
 		}
@@ -82,11 +84,11 @@ func (b *builder) checkDataRef(c *candidate, t *ast.Term, ref ast.Ref, own bool)
 				names = append(names, string(s))
 			}
 		}
-		where := rangeOf(orLocation(ref[i].Location, t.Location))
+		where := dialect.Range(orLocation(ref[i].Location, t.Location))
 		if i == 1 {
 			names = append(names, "resources", "resources_in")
 		}
-		b.errorf(c, where, "No such rule", "There is no %s. %s holds %s.%s", ref[:i+1], ref[:i], listed(names), didYouMean(name, names))
+		b.errorf(c, where, "No such rule", "There is no %s. %s holds %s.%s", ref[:i+1], ref[:i], dialect.Listed(names), dialect.DidYouMean(name, names))
 		return
 	}
 	if !own || node == nil {
@@ -97,7 +99,7 @@ func (b *builder) checkDataRef(c *candidate, t *ast.Term, ref ast.Ref, own bool)
 	if len(ref) > len(parts) && (root == "compliance" || root == "alarms") {
 		for i, p := range parts {
 			if !ref[i+1].Equal(ast.StringTerm(p)) {
-				b.warnf(c, rangeOf(orLocation(t.Location, ref[0].Location)), "Policy uses another policy",
+				b.warnf(c, dialect.Range(orLocation(t.Location, ref[0].Location)), "Policy uses another policy",
 					"%s belongs to another policy, which sees the same input but may change for reasons of its own. Move what both need to a package below lib.", ref)
 				return
 			}
@@ -117,7 +119,7 @@ func (b *builder) note(c *candidate) {
 		c.notes = append(c.notes, string(c.policy.ID)+": "+fmt.Sprintf(format, args...))
 	}
 	if len(open) > 0 {
-		say("no collector declares a schema of %s; below input.resource.configuration nothing is checked", listed(open))
+		say("no collector declares a schema of %s; below input.resource.configuration nothing is checked", dialect.Listed(open))
 	}
 	if c.policy.Kind == KindAlarm {
 		if mentions(c.rules, "detail") {
@@ -149,10 +151,10 @@ func (b *builder) note(c *candidate) {
 	}
 	slices.Sort(unfollowed)
 	if unfollowed = slices.Compact(unfollowed); len(unfollowed) > 0 {
-		say("arguments are not followed into %s", listed(unfollowed))
+		say("arguments are not followed into %s", dialect.Listed(unfollowed))
 	}
 	if len(libs) > 0 {
-		say("what %s reads of input is not checked", listed(slices.Collect(maps.Keys(libs))))
+		say("what %s reads of input is not checked", dialect.Listed(slices.Collect(maps.Keys(libs))))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/verdict"
 )
@@ -207,7 +208,7 @@ func (b *builder) gather() {
 		}
 	}
 	for _, s := range b.sources {
-		pkgAt := rangeOf(s.module.Package.Location)
+		pkgAt := dialect.Range(s.module.Package.Location)
 		if strings.HasSuffix(s.id(), "_test") {
 			b.errorf(nil, pkgAt, "Test package outside a test file",
 				"Package %s looks like unit tests. Name the file *_test.rego, so that it stays out of the daemon.", s.id())
@@ -216,7 +217,7 @@ func (b *builder) gather() {
 		if !contains(roots, s.pkg[0]) {
 			b.errorf(nil, pkgAt, "Package is neither policy nor library",
 				"Package %s would never run: policies are packages below compliance or alarms, and what they share is below lib.%s",
-				s.id(), didYouMean(s.pkg[0], roots))
+				s.id(), dialect.DidYouMean(s.pkg[0], roots))
 			continue
 		}
 		if s.pkg[0] == "lib" || len(s.module.Rules) == 0 {
@@ -264,7 +265,7 @@ func (b *builder) describe(c *candidate, inherited map[string]map[string]string)
 			switch blk.scope {
 			case "package":
 				own = append(own, blk)
-				p.Where = *rangeOf(s.module.Package.Location)
+				p.Where = *dialect.Range(s.module.Package.Location)
 			case "rule", "document":
 				if top, _ := pairs(blk.root); elsewhere == nil && slices.ContainsFunc(top, func(q pair) bool { return q.name == "custom" }) {
 					elsewhere = blk
@@ -328,7 +329,7 @@ func (b *builder) applyOverrides() {
 		c := b.byPackage[string(id)]
 		if c == nil {
 			if !b.broken {
-				b.errorf(nil, o.Where, "No such policy", "There is no policy %q.%s", id, didYouMean(string(id), names))
+				b.errorf(nil, o.Where, "No such policy", "There is no policy %q.%s", id, dialect.DidYouMean(string(id), names))
 			}
 			continue
 		}
@@ -411,7 +412,7 @@ func (b *builder) digestOf(c *candidate) record.Digest {
 	}
 	p := c.policy
 	var w digester
-	w.text("policy", engine(), string(p.Kind), string(p.ID))
+	w.text("policy", dialect.Engine(), string(p.Kind), string(p.ID))
 	for _, k := range slices.Sorted(maps.Keys(paths)) {
 		w.text(k)
 	}

@@ -3,13 +3,12 @@ package policy
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // compile runs OPA's compiler over all packages at once. It returns false where the rules are not in
@@ -38,7 +37,7 @@ func (b *builder) compile() bool {
 	}
 	b.compiler = ast.NewCompiler().
 		WithStrict(true).
-		WithCapabilities(capabilities()).
+		WithCapabilities(dialect.Capabilities()).
 		WithSchemas(schemas).
 		WithUseTypeCheckAnnotations(true).
 		WithPathConflictsCheck(func(path []string) (bool, error) {
@@ -139,33 +138,22 @@ func (b *builder) relate() {
 
 // compileProblem shows an error of OPA's compiler.
 func (b *builder) compileProblem(e *ast.Error) {
-	where := rangeOf(e.Location)
-	summary, detail := "Policy does not compile", sentence(e.Message)
-	switch e.Code {
-	case ast.TypeErr:
-		summary = "Type error"
-		detail = b.typeDetail(e)
-		if strings.HasPrefix(e.Message, "undefined function ") {
-			summary, detail = b.undefinedFunction(strings.TrimPrefix(e.Message, "undefined function "))
-		}
-		if strings.HasPrefix(e.Message, "conflicting rules") {
-			summary = "Rules conflict"
-		}
-	case ast.UnsafeVarErr:
-		summary = "Variable has no value"
-		detail = unsafeDetail(e.Message)
-	case ast.RecursionErr:
-		summary = "Rule refers to itself"
-	case ast.CompileErr:
-		switch {
-		case strings.Contains(e.Message, "unused"):
-			summary = "Something is not used"
-			detail += " Remove it."
-		case strings.Contains(e.Message, "shadow"):
-			summary = "Name is taken"
+	where := dialect.Range(e.Location)
+	summary, detail := dialect.CompileProblem(e, b.functions)
+	b.errorf(b.owner(where), where, summary, "%s", detail)
+}
+
+// functions lists the functions that policies define, for suggestions.
+func (b *builder) functions() []string {
+	var names []string
+	for _, s := range b.sources {
+		for _, r := range s.module.Rules {
+			if len(r.Head.Args) > 0 {
+				names = append(names, "data."+s.id()+"."+r.Head.Ref().String())
+			}
 		}
 	}
-	b.errorf(b.owner(where), where, summary, "%s", detail)
+	return names
 }
 
 // owner returns the policy in whose file a place is.
@@ -179,74 +167,4 @@ func (b *builder) owner(where *diag.Range) *candidate {
 		}
 	}
 	return nil
-}
-
-// undefinedFunction says why a function is not there: barred, misspelt, or of nobody's making.
-func (b *builder) undefinedFunction(name string) (summary, detail string) {
-	if why, ok := barred[name]; ok {
-		return "Function is not available", fmt.Sprintf("%s is not there: %s.", name, why)
-	}
-	names := builtinNames()
-	if strings.HasPrefix(name, "data.") {
-		names = nil
-		for _, s := range b.sources {
-			for _, r := range s.module.Rules {
-				if len(r.Head.Args) > 0 {
-					names = append(names, "data."+s.id()+"."+r.Head.Ref().String())
-				}
-			}
-		}
-	}
-	return "No such function", fmt.Sprintf("There is no function %s.%s", name, didYouMean(name, names))
-}
-
-var unsafeVar = regexp.MustCompile(`^var (\S+) is unsafe$`)
-
-func unsafeDetail(message string) string {
-	m := unsafeVar.FindStringSubmatch(message)
-	if m == nil {
-		return sentence(message)
-	}
-	name := m[1]
-	if strings.HasPrefix(name, "_") || strings.HasPrefix(name, "$") {
-		return "A wildcard stands where a value is needed, as under `not` or in a message. Name it with `some x in …` outside."
-	}
-	return fmt.Sprintf("Nothing gives %s a value. Declare it with `some %[1]s in …` or `%[1]s := …`; if it is a rule of another package, import that.", name)
-}
-
-// typeDetail makes sentences of OPA's drawing of a type error.
-func (b *builder) typeDetail(e *ast.Error) string {
-	switch d := e.Details.(type) {
-	case *ast.RefErrInvalidDetail:
-		name := strings.Trim(d.Ref[d.Pos].String(), `"`)
-		var names []string
-		for _, v := range d.OneOf {
-			if s, ok := v.(ast.String); ok && s != restOf {
-				names = append(names, string(s))
-			}
-		}
-		detail := fmt.Sprintf("%s has no member %q.%s", d.Ref[:d.Pos], name, didYouMean(name, names))
-		if len(names) > 0 {
-			detail += " It has " + listed(names) + "."
-		}
-		return detail
-	case *ast.RefErrUnsupportedDetail:
-		return fmt.Sprintf("%s is %v and has no members.", d.Ref[:d.Pos+1], d.Have)
-	case *ast.UnificationErrDetail:
-		return fmt.Sprintf("The two sides can never be equal: one is %v, the other %v.", d.Left, d.Right)
-	case *ast.ArgErrDetail:
-		return sentence(e.Message) + " " + strings.Join(upperFirst(d.Lines()), "; ") + "."
-	}
-	detail := sentence(e.Message)
-	if e.Details != nil {
-		detail += " " + strings.Join(e.Details.Lines(), "; ")
-	}
-	return detail
-}
-
-func upperFirst(lines []string) []string {
-	if len(lines) > 0 && lines[0] != "" {
-		lines[0] = strings.ToUpper(lines[0][:1]) + lines[0][1:]
-	}
-	return lines
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +12,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // program is a policy's queries, ready to run. It is immutable and shared between goroutines.
@@ -168,18 +169,9 @@ func (e *evaluation) explain(p *program, err error) error {
 	case errors.As(err, &read):
 		return &failure{reason: read.reason}
 	case errors.As(err, &te):
-		return &failure{reason: placed(te)}
+		return &failure{reason: dialect.EvalError(te)}
 	}
 	return &failure{reason: err.Error()}
-}
-
-// placed is an error of the evaluator with its file and line.
-func placed(e *topdown.Error) string {
-	msg := strings.Join(strings.Fields(strings.ReplaceAll(e.Message, "data.", "")), " ")
-	if e.Location == nil || e.Location.File == "" {
-		return msg
-	}
-	return fmt.Sprintf("%s:%d: %s", path.Base(e.Location.File), e.Location.Row, msg)
 }
 
 // builtinErrors is what built-in functions complained of, "" where none did.
@@ -188,7 +180,7 @@ func (e *evaluation) builtinErrors() string {
 	var lines []string
 	seen := map[string]bool{}
 	for i := range e.errs {
-		line := placed(&e.errs[i])
+		line := dialect.EvalError(&e.errs[i])
 		if !seen[line] {
 			seen[line] = true
 			lines = append(lines, line)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/verdict"
 )
@@ -60,7 +61,7 @@ func (b *builder) program(c *candidate, state *evaluations, names *inputNames) *
 	p := c.policy
 	prog := &program{
 		compiler: b.compiler, timeout: b.opt.Timeout, marker: b.opt.Marker, broken: c.broken,
-		digest: p.Digest.String(), engine: engine(), names: names, state: state,
+		digest: p.Digest.String(), engine: dialect.Engine(), names: names, state: state,
 	}
 	if len(p.Parameters) > 0 && string(p.Parameters) != "{}" {
 		prog.paramsDigest = record.Sum(p.Parameters).String()

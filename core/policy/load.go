@@ -3,7 +3,6 @@ package policy
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"path"
 	"runtime"
@@ -15,6 +14,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 	"github.com/regent-dev/regent/core/record"
 )
 
@@ -40,21 +40,11 @@ func (s *source) id() string { return strings.Join(s.pkg, ".") }
 // isTest tells the files of unit tests by their name, as OPA does.
 func isTest(name string) bool { return strings.HasSuffix(path.Base(name), "_test.rego") }
 
-// parserOptions are the same for policies and tests. METADATA is parsed by OPA too, so that a
-// mistake in its YAML is a parse error with OPA's hints.
-func parserOptions() ast.ParserOptions {
-	return ast.ParserOptions{
-		Capabilities:      capabilities(),
-		ProcessAnnotation: true,
-		RegoVersion:       ast.RegoV1,
-	}
-}
-
 // parseAll parses the files on all processors, in the order given. Files that the cache has are not
 // parsed again.
 func parseAll(ctx context.Context, files []File, cache *Cache) []*source {
 	out := make([]*source, len(files))
-	opts := parserOptions()
+	opts := dialect.ParserOptions()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(files)) {
@@ -98,7 +88,7 @@ func parse(f File, opts ast.ParserOptions) (s *source) {
 	m, err := ast.ParseModuleWithOpts(f.Path, string(f.Bytes), opts)
 	switch {
 	case err != nil:
-		s.problems = parseProblems(f.Path, err)
+		s.problems = dialect.ParseProblems(f.Path, err)
 		return s
 	case m == nil:
 		s.problems.Warnf(&diag.Range{File: f.Path}, "Empty policy file", "The file has no package and no rules.")
@@ -106,7 +96,7 @@ func parse(f File, opts ast.ParserOptions) (s *source) {
 	}
 	pkg, ok := packagePath(m.Package.Path)
 	if !ok {
-		s.problems.Errorf(rangeOf(m.Package.Location), "Package name is not plain",
+		s.problems.Errorf(dialect.Range(m.Package.Location), "Package name is not plain",
 			"The parts of a package name are letters, digits and underscores.")
 		return s
 	}
@@ -140,74 +130,6 @@ func isName(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// parseProblems turns what OPA says about one file into problems, without its repetitions.
-func parseProblems(file string, err error) diag.Problems {
-	var ps diag.Problems
-	var errs ast.Errors
-	var single *ast.Error
-	if errors.As(err, &single) {
-		errs = ast.Errors{single}
-	}
-	if len(errs) == 0 && !errors.As(err, &errs) {
-		ps.Errorf(&diag.Range{File: file}, "File does not parse", "%s", sentence(err.Error()))
-		return ps
-	}
-	seen := map[string]bool{}
-	for _, e := range errs {
-		where := rangeOf(e.Location)
-		if where == nil {
-			where = &diag.Range{File: file}
-		}
-		if where.File == "" {
-			where.File = file
-		}
-		key := where.String() + e.Message
-		if seen[key] {
-			continue
-		}
-		seen[key] = true
-		switch rest, isYAML := strings.CutPrefix(e.Message, "yaml: "); {
-		case isYAML:
-			ps.Errorf(where, "METADATA is not YAML", "%s A text with a colon or a bracket in it stands in quotes.", sentence(rest))
-		case e.Message == "empty module":
-			// Not a warning: a file that is just being written must not take its policy away.
-			ps.Errorf(&diag.Range{File: file}, "File has no package", "A policy file begins with `package …`. Remove the file if nothing is to stand in it.")
-		default:
-			ps.Errorf(where, "File does not parse", "%s%s", sentence(e.Message), parseHint(e.Message))
-		}
-	}
-	return ps
-}
-
-// parseHint adds the way out of what newcomers to Rego meet first.
-func parseHint(message string) string {
-	switch {
-	case strings.Contains(message, "`if` keyword is required"):
-		return " Write `if` between the rule's head and its body: `deny contains msg if { … }`."
-	case strings.Contains(message, "`contains` keyword is required"):
-		return " Write `deny contains msg if { … }`: the messages make a set."
-	case strings.Contains(message, "max parsing recursion depth"):
-		return " Split the nested value into rules of its own."
-	}
-	return ""
-}
-
-// sentence makes a message of OPA's a sentence: a capital first, a period last.
-func sentence(s string) string {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return s
-	}
-	// A word in quotes, a path or a function's name stays as it is.
-	if first, _, _ := strings.Cut(s, " "); !strings.ContainsAny(first, "`\"'._(:") {
-		s = strings.ToUpper(s[:1]) + s[1:]
-	}
-	if !strings.ContainsAny(s[len(s)-1:], ".?!") {
-		s += "."
-	}
-	return s
 }
 
 // codeDigest digests the rules of a module without comments, METADATA and layout. A module that asks

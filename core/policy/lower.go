@@ -5,15 +5,13 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/types"
+
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // OPA's type checker is given what the policy can use of its types' schemas and no more: the members
 // that the package names somewhere. Its cost grows with the schema, and a resource type of AWS easily
 // has a thousand members.
-
-// restOf is the member that stands in for all that was left out, so that iterating over an object
-// may still give anything. It is no name that a resource has.
-const restOf = "\x00rest"
 
 // lowered writes the alternatives of several types as one schema that OPA's checker understands.
 // used are the names that the package mentions.
@@ -90,7 +88,7 @@ func loweredObject(all view, used map[string]bool, depth int, above []*shape) ma
 			}
 		}
 	}
-	props := map[string]any{restOf: map[string]any{}}
+	props := map[string]any{dialect.RestOf: map[string]any{}}
 	for name, vs := range members {
 		props[name] = lowered(vs, used, depth+1, above)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 	"github.com/regent-dev/regent/core/verdict"
 )
 
@@ -87,7 +88,7 @@ func (p *Policy) element(v ast.Value, wrong *complaints) (e element, ok bool) {
 			case isText && name == "value" && p.Kind == KindAlarm:
 				e.value = p.document("value", m.Value, maxValue, wrong)
 			default:
-				wrong.add("an element has an unknown member %s; the members are %s", cut(k.String(), 80), listed(elementKeys(p.Kind)))
+				wrong.add("an element has an unknown member %s; the members are %s", cut(k.String(), 80), dialect.Listed(elementKeys(p.Kind)))
 			}
 		})
 		if !ok {
@@ -95,7 +96,7 @@ func (p *Policy) element(v ast.Value, wrong *complaints) (e element, ok bool) {
 		}
 	default:
 		wrong.add("%s contains %s, whose elements are messages or objects with %s",
-			mainRule(p.Kind), cut(v.String(), 80), listed(elementKeys(p.Kind)))
+			mainRule(p.Kind), cut(v.String(), 80), dialect.Listed(elementKeys(p.Kind)))
 		return e, false
 	}
 	if e.msg == "" {

@@ -7,6 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 	"github.com/regent-dev/regent/core/verdict"
 )
 
@@ -103,7 +104,7 @@ func readMetadata(kind Kind, id string, b *block, ps *diag.Problems) *metadata {
 				r.fail(p.key, "METADATA key in the wrong place", "%q belongs under custom:.", p.name)
 			} else {
 				r.fail(p.key, "Unknown key in METADATA", "%q is not a key of METADATA.%s The keys are %s.",
-					p.name, didYouMean(p.name, append(append([]string{}, topKeys...), allowed...)), listed(topKeys))
+					p.name, dialect.DidYouMean(p.name, append(append([]string{}, topKeys...), allowed...)), dialect.Listed(topKeys))
 			}
 		}
 	}
@@ -143,7 +144,7 @@ func (r *blockReader) custom(kind Kind, md *metadata, n *yaml.Node, allowed []st
 				r.fail(p.key, "METADATA key has no meaning here", "%q is for alarms; this is a compliance policy.", p.name)
 			default:
 				r.fail(p.key, "Unknown key in METADATA", "%q is not a key of custom.%s The keys are %s.",
-					p.name, didYouMean(p.name, allowed), listed(allowed))
+					p.name, dialect.DidYouMean(p.name, allowed), dialect.Listed(allowed))
 			}
 			continue
 		}
@@ -209,7 +210,7 @@ func (r *blockReader) severity(p pair) verdict.Severity {
 			names[i] = string(v)
 		}
 		r.fail(p.value, "Unknown severity", "%q is not a severity.%s The severities are %s.",
-			string(s), didYouMean(string(s), names), strings.Join(names, ", "))
+			string(s), dialect.DidYouMean(string(s), names), strings.Join(names, ", "))
 		return ""
 	}
 	return s
@@ -225,7 +226,7 @@ func (r *blockReader) on(p pair) string {
 		r.fail(p.value, "Alarm source is not there yet", "This version of Regent raises alarms over events only; %q comes later.", s)
 	default:
 		r.fail(p.value, "Unknown alarm source", "%q is not something that alarms go over.%s Write `on: event`.",
-			s, didYouMean(s, []string{"event", "metric", "log", "compliance", "alarm"}))
+			s, dialect.DidYouMean(s, []string{"event", "metric", "log", "compliance", "alarm"}))
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // block is one METADATA comment. OPA parses these too, but forgets where in the block a key stood.
@@ -43,7 +44,7 @@ func metadataBlocks(file string, m *ast.Module) []*block {
 		if !ast.IsMetadataComment(c) {
 			continue
 		}
-		b := &block{scope: scopes[c.Location.Row], where: *rangeOf(c.Location), file: file}
+		b := &block{scope: scopes[c.Location.Row], where: *dialect.Range(c.Location), file: file}
 		b.where.File = file
 		var text strings.Builder
 		for i+1 < len(m.Comments) {
@@ -83,7 +84,7 @@ func (b *block) place(n *yaml.Node) *diag.Range {
 	} else if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
 		text = `"` + text + `"`
 	}
-	r := lineRange(b.file, l.row, col, l.offset+col-1, text)
+	r := dialect.LineRange(b.file, l.row, col, l.offset+col-1, text)
 	return &r
 }
 

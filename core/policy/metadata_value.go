@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // text reads a scalar as it is written.
@@ -103,7 +104,7 @@ func (r *blockReader) window(p pair) *Window {
 			w.Distinct = b
 		default:
 			r.fail(m.key, "Unknown key in METADATA", "%q is not a key of window.%s The keys are count, distinct, within.",
-				m.name, didYouMean(m.name, []string{"count", "within", "distinct"}))
+				m.name, dialect.DidYouMean(m.name, []string{"count", "within", "distinct"}))
 		}
 	}
 	for _, k := range [...]string{"count", "within"} {

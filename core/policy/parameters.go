@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 	"github.com/regent-dev/regent/core/record"
 )
 
@@ -60,7 +61,7 @@ func newParameterSchema(declared any, cache *Cache) (*parameterSchema, error) {
 			if _, sub := m[k].(map[string]any); sub && m["properties"] == nil {
 				return nil, fmt.Errorf("%q stands where JSON Schema expects a keyword; put the parameters under properties: parameters: {properties: {%s: …}}", k, k)
 			}
-			return nil, fmt.Errorf("%q is not a keyword of JSON Schema.%s", k, didYouMean(k, schemaKeywords))
+			return nil, fmt.Errorf("%q is not a keyword of JSON Schema.%s", k, dialect.DidYouMean(k, schemaKeywords))
 		}
 	}
 	doc := maps.Clone(m)
@@ -238,9 +239,9 @@ func (s *parameterSchema) suggest(e *jsonschema.ValidationError, why []string) [
 		names := s.names(l.InstanceLocation)
 		for _, p := range k.Properties {
 			at := strings.Join(append(slices.Clone(l.InstanceLocation), p), ".")
-			text := fmt.Sprintf("there is no parameter %q.%s", at, didYouMean(p, names))
+			text := fmt.Sprintf("there is no parameter %q.%s", at, dialect.DidYouMean(p, names))
 			if len(names) > 0 {
-				text += " The parameters are " + listed(names) + "."
+				text += " The parameters are " + dialect.Listed(names) + "."
 			} else {
 				text += " The policy has no parameters."
 			}
@@ -284,7 +285,7 @@ func (b *builder) applyParameters(c *candidate) {
 	if c.md.parameters != nil {
 		s, err := newParameterSchema(c.md.parameters, b.opt.Cache)
 		if err != nil {
-			b.errorf(c, at, "Parameters are not a schema", "%s", sentence(err.Error()))
+			b.errorf(c, at, "Parameters are not a schema", "%s", dialect.Sentence(err.Error()))
 			return
 		}
 		schema = s
@@ -295,7 +296,7 @@ func (b *builder) applyParameters(c *candidate) {
 	// operator's line.
 	params, broken, wrong := schema.effective(nil)
 	for _, w := range wrong {
-		b.errorf(c, at, "Parameter default does not fit", "The defaults do not fit the schema that declares them: %s", sentence(w))
+		b.errorf(c, at, "Parameter default does not fit", "The defaults do not fit the schema that declares them: %s", dialect.Sentence(w))
 	}
 	if overridden && len(override.Parameters) > 0 && len(wrong) == 0 {
 		params, broken, wrong = schema.effective(override.Parameters)
@@ -304,7 +305,7 @@ func (b *builder) applyParameters(c *candidate) {
 			where = override.Where
 		}
 		for _, w := range wrong {
-			b.errorf(c, where, "Parameter does not fit", "Parameters of %s: %s", c.policy.ID, sentence(w))
+			b.errorf(c, where, "Parameter does not fit", "Parameters of %s: %s", c.policy.ID, dialect.Sentence(w))
 		}
 	}
 	if broken != "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // OPA's type checker takes unions and nullable types for anything, and follows neither object.get
@@ -428,7 +429,7 @@ func (k *checker) ref(r *ast.Rule, t *ast.Term, ref ast.Ref) {
 		s, missing = k.step(s, step)
 		if _, constant := stepName(step); !constant {
 			if s.lacking() {
-				k.complain(rangeOf(orLocation(t.Location, step.Location)), diag.Error, "Nothing to iterate over",
+				k.complain(dialect.Range(orLocation(t.Location, step.Location)), diag.Error, "Nothing to iterate over",
 					"%s is %s; it has neither members nor elements.", before.path, before.kinds())
 			} else if _, named := step.Value.(ast.Var); named && len(before.names()) > 0 && before.kinds() == kindObject {
 				k.notes[fmt.Sprintf("keys of %s that are only known at evaluation", before.path)] = true
@@ -436,7 +437,7 @@ func (k *checker) ref(r *ast.Rule, t *ast.Term, ref ast.Ref) {
 			continue
 		}
 		if len(missing) > 0 {
-			k.missing(before, s, step, missing, rangeOf(orLocation(step.Location, t.Location)))
+			k.missing(before, s, step, missing, dialect.Range(orLocation(step.Location, t.Location)))
 		}
 	}
 }
@@ -465,12 +466,12 @@ func (k *checker) missing(before, at site, step *ast.Term, types []int, where *d
 	name, _ := stepName(step)
 	if at.lacking() {
 		names := before.names()
-		detail := fmt.Sprintf("%s has no member %q.%s", before.path, name, didYouMean(name, names))
+		detail := fmt.Sprintf("%s has no member %q.%s", before.path, name, dialect.DidYouMean(name, names))
 		switch {
 		case before.path == "input.parameters" && len(names) == 0:
 			detail += " The policy declares no parameters; that is done under custom.parameters."
 		case len(names) > 0:
-			detail += " It has " + listed(names) + "."
+			detail += " It has " + dialect.Listed(names) + "."
 		case before.kinds() != 0:
 			detail += fmt.Sprintf(" It is %s.", before.kinds())
 		}
@@ -490,7 +491,7 @@ func (k *checker) missing(before, at site, step *ast.Term, types []int, where *d
 		k.complain(where, diag.Warning, "Path is missing in some types", "%s has no %s; there the reference is undefined.", lacking[0], at.path)
 		return
 	}
-	k.complain(where, diag.Warning, "Path is missing in some types", "%s have no %s; there the reference is undefined.", listed(lacking), at.path)
+	k.complain(where, diag.Warning, "Path is missing in some types", "%s have no %s; there the reference is undefined.", dialect.Listed(lacking), at.path)
 }
 
 // complain reports once per place.
@@ -523,7 +524,7 @@ func (k *checker) compare(r *ast.Rule, e *ast.Expr, t, with *ast.Term) {
 	if ks.allows(kind) {
 		return
 	}
-	where := rangeOf(orLocation(e.Location, t.Location))
+	where := dialect.Range(orLocation(e.Location, t.Location))
 	if kind == kindNull {
 		k.complain(where, diag.Warning, "Comparison with null never holds",
 			"%s is %s where it is there at all. Write `not %[1]s` for a value that is missing.", s.path, ks)
@@ -534,7 +535,7 @@ func (k *checker) compare(r *ast.Rule, e *ast.Expr, t, with *ast.Term) {
 
 // member checks that a collection can have the element that is looked for.
 func (k *checker) member(r *ast.Rule, e *ast.Expr, elem, coll *ast.Term) {
-	where := rangeOf(orLocation(e.Location, coll.Location))
+	where := dialect.Range(orLocation(e.Location, coll.Location))
 	if s := k.site(r, coll); s.known() && !s.lacking() {
 		of := k.each(s)
 		if kind := constantKind(elem.Value); kind != 0 && of.known() && !of.lacking() && !of.kinds().allows(kind) {
@@ -588,7 +589,7 @@ func (k *checker) objectGet(r *ast.Rule, terms []*ast.Term, e *ast.Expr) (site, 
 		var missing []int
 		s, missing = k.step(s, step)
 		if e != nil && len(missing) > 0 {
-			k.missing(before, s, step, missing, rangeOf(orLocation(step.Location, e.Location)))
+			k.missing(before, s, step, missing, dialect.Range(orLocation(step.Location, e.Location)))
 		}
 		if s.lacking() {
 			return site{}, false

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // checkReads finds references that go over all resources of a type and wants custom.reads_all to say
@@ -87,7 +89,7 @@ func (b *builder) readsTerm(c *candidate, t *ast.Term, bound ast.VarSet) {
 	default:
 		return
 	}
-	where := rangeOf(orLocation(t.Location, ref[0].Location))
+	where := dialect.Range(orLocation(t.Location, ref[0].Location))
 	all := len(ref) <= at+1
 	for i := 2; i < len(ref) && i <= at+1; i++ {
 		all = all || iterates(ref[i], bound)

@@ -7,6 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dialect"
 )
 
 // mainRule is the rule that a kind of policy answers with.
@@ -27,7 +28,7 @@ func (b *builder) checkRules(c *candidate) {
 		for _, r := range s.module.Rules {
 			name := ruleName(r)
 			names = append(names, name)
-			where := rangeOf(r.Head.Location)
+			where := dialect.Range(r.Head.Location)
 			switch {
 			case name == main:
 				found = true
@@ -47,7 +48,7 @@ func (b *builder) checkRules(c *candidate) {
 	c.failed = true
 	// What people write who come from other tools.
 	for _, other := range names {
-		if contains([]string{"violation", "violations", "warn", "findings", "finding", "alarms", "alert", "deny", "alarm", "denied", "allow"}, other) || suggest(other, []string{main}) != "" {
+		if contains([]string{"violation", "violations", "warn", "findings", "finding", "alarms", "alert", "deny", "alarm", "denied", "allow"}, other) || dialect.Suggest(other, []string{main}) != "" {
 			b.errorf(c, nil, "Policy has no rule "+main, "Nothing in package %s is called %s; Regent does not look at %s. Rename it, or write `%[2]s contains msg if { … }`.",
 				c.policy.ID, main, other)
 			return
@@ -129,8 +130,8 @@ func (b *builder) checkElement(c *candidate, f *flow, r *ast.Rule, t *ast.Term) 
 	obj, ok := t.Value.(ast.Object)
 	if !ok {
 		if k := constantKind(t.Value); k != 0 && k != kindString && k != kindObject {
-			b.errorf(c, rangeOf(r.Head.Location), "Element is neither text nor object",
-				"%v is put into %s, whose elements are messages or objects with %s.", t, mainRule(c.policy.Kind), listed(elementKeys(c.policy.Kind)))
+			b.errorf(c, dialect.Range(r.Head.Location), "Element is neither text nor object",
+				"%v is put into %s, whose elements are messages or objects with %s.", t, mainRule(c.policy.Kind), dialect.Listed(elementKeys(c.policy.Kind)))
 			return
 		}
 		b.checkMessage(c, f, t, r)
@@ -144,14 +145,14 @@ func (b *builder) checkElement(c *candidate, f *flow, r *ast.Rule, t *ast.Term) 
 			hasValue = true // a key that is only known later
 			return
 		}
-		where := rangeOf(k.Location)
+		where := dialect.Range(k.Location)
 		if where == nil {
-			where = rangeOf(r.Head.Location)
+			where = dialect.Range(r.Head.Location)
 		}
 		hasValue = hasValue || name == "value"
 		if !contains(keys, string(name)) {
 			b.errorf(c, where, "Unknown member of an element", "%q is not a member of what %s contains.%s The members are %s.",
-				string(name), mainRule(c.policy.Kind), elementHint(string(name), keys), listed(keys))
+				string(name), mainRule(c.policy.Kind), elementHint(string(name), keys), dialect.Listed(keys))
 			return
 		}
 		for _, value := range f.values(v) {
@@ -169,7 +170,7 @@ func (b *builder) checkElement(c *candidate, f *flow, r *ast.Rule, t *ast.Term) 
 		}
 	})
 	if w := c.policy.Window; w != nil && w.Distinct && !hasValue {
-		b.errorf(c, rangeOf(r.Head.Location), "Window counts values that are not there",
+		b.errorf(c, dialect.Range(r.Head.Location), "Window counts values that are not there",
 			"The window is distinct, so every element needs a value to tell one from another: {\"msg\": …, \"value\": input.event.region}.")
 	}
 }
@@ -184,16 +185,16 @@ func elementHint(name string, keys []string) string {
 			return " Did you mean \"" + to + "\"?"
 		}
 	}
-	return didYouMean(name, keys)
+	return dialect.DidYouMean(name, keys)
 }
 
 // checkMessage refuses sprintf where a message is made. With an undefined argument sprintf is
 // undefined, and so the denial goes missing; a template string prints <undefined> and stays.
 func (b *builder) checkMessage(c *candidate, f *flow, t *ast.Term, r *ast.Rule) {
 	for _, call := range b.callsInto(c, f, t, "sprintf", nil) {
-		where := rangeOf(call.Location)
+		where := dialect.Range(call.Location)
 		if where == nil {
-			where = rangeOf(r.Head.Location)
+			where = dialect.Range(r.Head.Location)
 		}
 		b.errorf(c, where, "Message is made with sprintf",
 			"Where one of its arguments is undefined, sprintf makes the whole rule undefined, and nothing is reported. Write a template string: $\"… {input.resource.resourceId} …\".")

@@ -1,4 +1,4 @@
-package policy
+package dialect
 
 import (
 	"slices"
@@ -9,13 +9,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/version"
 )
 
-// engine names the evaluator in evidence.
-func engine() string { return "opa/" + version.Version }
+// Engine names the evaluator in evidence.
+func Engine() string { return "opa/" + version.Version }
 
-// barred are the built-in functions that policies do not have, with the reason given to whoever
+// Barred are the built-in functions that policies do not have, with the reason given to whoever
 // calls one. Everything a policy sees must come from the record, the parameters and the Reader, or
 // an evaluation could not be made again.
-var barred = map[string]string{
+var Barred = map[string]string{
 	"http.send":              "policies cannot reach the network",
 	"net.lookup_ip_addr":     "policies cannot reach the network",
 	"opa.runtime":            "policies cannot see the daemon's environment",
@@ -30,21 +30,21 @@ var barred = map[string]string{
 	"crypto.x509.parse_and_verify_certificates_with_options": "it verifies at the clock's time; compare the dates of crypto.x509.parse_certificates with time.now_ns()",
 }
 
-// capabilities are OPA's without what is barred, and with nothing to fetch JSON Schemas from.
-var capabilities = sync.OnceValue(func() *ast.Capabilities {
+// Capabilities are OPA's without what is Barred, and with nothing to fetch JSON Schemas from.
+var Capabilities = sync.OnceValue(func() *ast.Capabilities {
 	c := ast.CapabilitiesForThisVersion()
 	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool {
-		_, is := barred[b.Name]
+		_, is := Barred[b.Name]
 		return is
 	})
 	c.AllowNet = []string{}
 	return c
 })
 
-// builtinNames lists the functions that policies may call, for suggestions.
-var builtinNames = sync.OnceValue(func() []string {
+// BuiltinNames lists the functions that policies may call, for suggestions.
+var BuiltinNames = sync.OnceValue(func() []string {
 	var names []string
-	for _, b := range capabilities().Builtins {
+	for _, b := range Capabilities().Builtins {
 		if !strings.HasPrefix(b.Name, "internal.") {
 			names = append(names, b.Name)
 		}

@@ -1,4 +1,4 @@
-package policy
+package dialect
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"github.com/regent-dev/regent/core/diag"
 )
 
-// rangeOf turns a place of OPA's into ours. The end is that of the text on the place's first line,
+// Range turns a place of OPA's into ours. The end is that of the text on the place's first line,
 // because a caret under one line says more than one under a whole rule.
-func rangeOf(loc *ast.Location) *diag.Range {
+func Range(loc *ast.Location) *diag.Range {
 	if loc == nil {
 		return nil
 	}
@@ -27,8 +27,8 @@ func rangeOf(loc *ast.Location) *diag.Range {
 	return &diag.Range{File: loc.File, Start: start, End: end}
 }
 
-// lineRange is the place of text in a line, col counting runes from 1.
-func lineRange(file string, line, col, offset int, text string) diag.Range {
+// LineRange is the place of text in a line, col counting runes from 1.
+func LineRange(file string, line, col, offset int, text string) diag.Range {
 	start := diag.Pos{Line: line, Column: col, Byte: offset}
 	end := start
 	end.Column += max(1, utf8.RuneCountInString(text))

@@ -1,4 +1,4 @@
-package policy
+package dialect
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// suggest returns the candidate nearest to name, "" where none is near enough to be what was meant.
-func suggest(name string, candidates []string) string {
+// Suggest returns the candidate nearest to name, "" where none is near enough to be what was meant.
+func Suggest(name string, candidates []string) string {
 	best, at := "", 0
 	for _, c := range candidates {
 		if c == name {
@@ -40,16 +40,16 @@ func swapped(x, y string) bool {
 	return i+1 < len(x) && x[i] == y[i+1] && x[i+1] == y[i] && x[i+2:] == y[i+2:]
 }
 
-// didYouMean returns a sentence to append to a detail, "" where there is nothing to suggest.
-func didYouMean(name string, candidates []string) string {
-	if s := suggest(name, candidates); s != "" {
+// DidYouMean returns a sentence to append to a detail, "" where there is nothing to Suggest.
+func DidYouMean(name string, candidates []string) string {
+	if s := Suggest(name, candidates); s != "" {
 		return fmt.Sprintf(" Did you mean %q?", s)
 	}
 	return ""
 }
 
-// listed writes names for a sentence: sorted, quoted, and cut to the first dozen.
-func listed(names []string) string {
+// Listed writes names for a sentence: sorted, quoted, and cut to the first dozen.
+func Listed(names []string) string {
 	names = slices.Clone(names)
 	slices.Sort(names)
 	const most = 12
