@@ -191,6 +191,8 @@ func (p *process) readStdout(r io.Reader) {
 		p.shakeW.Close()
 	}
 	_, _ = io.Copy(l, r)
+	// A handshake that lacks its end may be half of one.
+	seen = true
 	l.flush()
 	p.mu.Lock()
 	p.stdoutEnded = true

@@ -1,10 +1,12 @@
 // Command slow hangs where SLOW says: before its "handshake", in "describe", "configure", "notify", or
-// in everything from the time it was configured ("frozen": it stops itself).
+// in everything from the time it was configured ("frozen": it stops itself). As a notifier it can also
+// "answer" after so many milliseconds, with the number of its process.
 package main
 
 import (
 	"context"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 )
 
 func main() {
-	mode, _ := raw.Mode("SLOW")
+	mode, arg := raw.Mode("SLOW")
 	if mode == "handshake" {
 		raw.Hang()
 	}
@@ -22,7 +24,7 @@ func main() {
 		if mode == "describe" {
 			raw.Hang()
 		}
-		if mode == "notify" {
+		if mode == "notify" || mode == "answer" {
 			d.Roles = []pluginv1.Role{pluginv1.Role_ROLE_NOTIFIER}
 		}
 		return nil
@@ -36,9 +38,19 @@ func main() {
 		}
 		return &pluginv1.ConfigureResponse{}, nil
 	}
-	p.Notify = func(context.Context, *pluginv1.NotifyRequest) (*pluginv1.NotifyResponse, error) {
-		raw.Hang()
-		return nil, nil
+	p.Notify = func(_ context.Context, r *pluginv1.NotifyRequest) (*pluginv1.NotifyResponse, error) {
+		if mode == "notify" {
+			raw.Hang()
+		}
+		ms, _ := strconv.Atoi(arg)
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+		out := &pluginv1.NotifyResponse{}
+		for _, n := range r.GetNotifications() {
+			out.Results = append(out.Results, &pluginv1.NotifyResult{
+				Outcome: pluginv1.NotifyResult_OUTCOME_DELIVERED, Detail: n.GetId() + " by " + strconv.Itoa(os.Getpid()),
+			})
+		}
+		return out, nil
 	}
 	p.Serve()
 }

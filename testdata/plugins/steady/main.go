@@ -23,6 +23,7 @@ type config struct {
 	Fail       string `config:"fail" doc:"End the run with this error."`
 	Refuse     string `config:"refuse" doc:"Refuse the configuration at this path."`
 	Acks       string `config:"acks" doc:"Write acknowledgements to this file."`
+	Same       bool   `config:"same" doc:"Send one event again and again, which costs nothing to make."`
 	Last       int    `config:"last" doc:"Send so many more events and a checkpoint when told to stop."`
 }
 
@@ -49,10 +50,15 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 			return err
 		}
 	}
+	same := event(0, c.cfg.Size)
 	send := func(count, every int) error {
 		for i := range count {
 			n++
-			if err := out.EventJSON(ctx, event(n, c.cfg.Size)); err != nil {
+			ev := same
+			if !c.cfg.Same {
+				ev = event(n, c.cfg.Size)
+			}
+			if err := out.EventJSON(ctx, ev); err != nil {
 				return err
 			}
 			if every > 0 && (i+1)%every == 0 {
