@@ -45,10 +45,7 @@ func (r *run) batch(ctx context.Context, b filewatch.Batch) error {
 		if err := r.out.Gap(ctx, b.From, b.To, "inotify lost events about watched files; all files are compared with what was known"); err != nil {
 			return err
 		}
-		select {
-		case r.again <- struct{}{}:
-		default: // asked for already
-		}
+		r.lookAgain()
 	}
 	looks := map[string]*observed{}
 	var folders []string
@@ -64,6 +61,9 @@ func (r *run) batch(ctx context.Context, b filewatch.Batch) error {
 		if err := w.tree(ctx, name, false); err != nil {
 			return err
 		}
+	}
+	if len(folders) > 0 && r.limited.Load() != nil {
+		r.lookAgain() // which says so, and goes on to look more often
 	}
 	for name, o := range w.seen {
 		looks[name] = o

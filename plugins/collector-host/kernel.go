@@ -38,7 +38,7 @@ var parameterRoots = []string{"abi", "dev", "fs", "kernel", "net", "user", "vm"}
 // or are secrets (the keys of TCP Fast Open and of stable IPv6 addresses).
 var skipParameters = []string{
 	"dev.cdrom.*", "fs.aio-nr", "fs.binfmt_misc.*", "fs.dentry-state", "fs.file-nr", "fs.inode-nr", "fs.inode-state", "fs.quota.*",
-	"fs.xfs.stats_clear", "kernel.ns_last_pid", "kernel.perf_event_max_sample_rate", "kernel.pty.nr", "kernel.random.*",
+	"fs.xfs.stats_clear", "kernel.hung_task_detect_count", "kernel.ns_last_pid", "kernel.perf_event_max_sample_rate", "kernel.pty.nr", "kernel.random.*",
 	"kernel.sched_domain.*", "kernel.msg_next_id", "kernel.sem_next_id", "kernel.shm_next_id", "kernel.cad_pid",
 	"net.ipv4.tcp_fastopen_key", "net.ipv6.conf.*.stable_secret", "net.netfilter.nf_conntrack_count", "sunrpc.*",
 	"vm.compact_memory", "vm.drop_caches", "vm.stat_refresh", "net.ipv4.route.flush", "net.ipv6.route.flush",

@@ -123,8 +123,11 @@ func TestFixture(t *testing.T) {
 		{typeUser, "toor", map[string]any{"uid": 0.0, "password.state": "empty"}, nil},
 		{typeUser, "guest", map[string]any{"password.state": "empty", "shell": nil, "interactive": yes}, nil},
 		{typeUser, "stale", map[string]any{"primaryGroup": nil, "groups": []any{}, "password.state": "none"}, nil},
-		{typeGroup, "users", map[string]any{"gid": 100.0, "system": yes, "members": []any{"alice", "guest"}, "primaryMembers": []any{"alice", "guest"}},
-			[]string{typeUser + " guest Has member"}},
+		{
+			typeGroup, "users",
+			map[string]any{"gid": 100.0, "system": yes, "members": []any{"alice", "guest"}, "primaryMembers": []any{"alice", "guest"}},
+			[]string{typeUser + " guest Has member"},
+		},
 
 		{typeSudoers, "/etc/sudoers", map[string]any{
 			"files": []any{"/etc/sudoers", "/etc/sudoers.d/everyone"}, "defaults.1.name": "authenticate", "defaults.1.negated": yes,
@@ -187,8 +190,11 @@ func TestFixture(t *testing.T) {
 			"type": "file", "mode": "4777", "setuid": yes, "worldWritable": yes, "groupWritable": yes, "sizeBytes": 6.0, "watched": yes,
 			"sha256": "dacf36547c7774a0a170806363b5d412991fbc0d6260b2c00b1d3a80a816c23f",
 		}, nil},
-		{typeFile, "/etc/absolute-link", map[string]any{"type": "symlink", "linkTarget": "/etc/plain", "worldWritable": no, "sha256": nil},
-			[]string{typeFile + " /etc/plain Leads to"}},
+		{
+			typeFile, "/etc/absolute-link",
+			map[string]any{"type": "symlink", "linkTarget": "/etc/plain", "worldWritable": no, "sha256": nil},
+			[]string{typeFile + " /etc/plain Leads to"},
+		},
 		{typeFile, "/etc/os-release", map[string]any{"type": "symlink"}, []string{typeFile + " /usr/lib/os-release Leads to"}},
 		{typeFile, "/etc/pipe", map[string]any{"type": "pipe", "worldWritable": yes, "sha256": nil}, nil},
 		{typeFile, "/etc/cron.d", map[string]any{"type": "directory", "sizeBytes": nil}, nil},

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,8 +42,8 @@ type run struct {
 	baseline chan struct{}
 	// again asks for a look at all files before the next pass.
 	again chan struct{}
-	// limited is the limit that keeps folders from being watched; passes alone set and read it.
-	limited *filewatch.Limit
+	// limited is the limit that keeps folders from being watched, nil where all are.
+	limited atomic.Pointer[filewatch.Limit]
 }
 
 // Collect implements sdk.Collector. It stays until ctx ends.
@@ -69,7 +71,23 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	return nil
+	// What was told since the last pass is covered too; the stream takes this after its end was asked for.
+	return r.checkpoint(context.WithoutCancel(ctx))
+}
+
+// checkpoint makes what was sent so far durable. There is nothing to continue from: a new run looks at
+// everything again.
+func (r *run) checkpoint(ctx context.Context) error {
+	_, err := r.out.Checkpoint(ctx, fmt.Appendf(nil, `{"until":%q}`, time.Now().UTC().Format(time.RFC3339)))
+	return err
+}
+
+// lookAgain asks for a look at all files before the next pass.
+func (r *run) lookAgain() {
+	select {
+	case r.again <- struct{}{}:
+	default: // asked for already
+	}
 }
 
 // watches reports whether files are to be watched at all.
@@ -96,7 +114,7 @@ func (r *run) noteLimit(err error) {
 	var limit *filewatch.Limit
 	switch {
 	case errors.As(err, &limit):
-		r.limited = limit
+		r.limited.Store(limit)
 	case !errors.Is(err, fs.ErrNotExist) && !unreadable(err):
 		r.log.Warn("a folder cannot be watched; its files are looked at in every pass", "err", err)
 	}
@@ -146,7 +164,7 @@ func (r *run) passes(ctx context.Context) error {
 			return err
 		}
 		wait := time.Until(next)
-		if r.limited != nil {
+		if r.limited.Load() != nil {
 			wait = min(wait, r.cfg.Poll)
 		}
 		timer.Reset(max(wait, 0))
@@ -176,8 +194,7 @@ func (r *run) pass(ctx context.Context, full bool) error {
 	if err := r.told.report(ctx, r.out, "", s.notes); err != nil {
 		return err
 	}
-	_, err := r.out.Checkpoint(ctx, fmt.Appendf(nil, `{"sweptAt":%q}`, began.UTC().Format(time.RFC3339)))
-	return err
+	return r.checkpoint(ctx)
 }
 
 // sweep lists one family and returns how many resources it has.
@@ -185,9 +202,9 @@ func (r *run) sweep(ctx context.Context, s *scan, f *family) (int, error) {
 	list := f.list
 	if f.typ == typeFile {
 		list = r.listFiles
-		r.limited = nil
-		if r.watches() && r.watcher == nil {
-			r.limited = &filewatch.Limit{Sysctl: "fs.inotify.max_user_instances", Err: errors.New("no watcher could be made")}
+		// The walk tries again to watch what could not be; a limit may have been raised.
+		if r.watcher != nil {
+			r.limited.Store(nil)
 		}
 	}
 	sweep, err := r.out.SweepBegin(ctx, f.typ, f.typ)
@@ -244,14 +261,15 @@ func (r *run) baselined() {
 
 // limitNotes says which sysctl to raise where not all folders could be watched.
 func (r *run) limitNotes() []note {
-	if r.limited == nil {
+	limit := r.limited.Load()
+	if limit == nil {
 		return nil
 	}
-	now := r.line("/proc/sys/" + path.Join("fs/inotify", path.Ext(r.limited.Sysctl)[1:]))
+	now := r.line("/proc/sys/" + strings.ReplaceAll(limit.Sysctl, ".", "/"))
 	return []note{{
 		"The kernel's limit keeps folders unwatched",
 		fmt.Sprintf("%s is reached (it is %s now), so that changes of files are found by looking at all of them every %s instead of at once. "+
-			"Raise it, for example: sysctl -w %s=524288; and keep it in a file of /etc/sysctl.d.", r.limited.Sysctl, now, r.cfg.Poll, r.limited.Sysctl),
+			"Raise it, for example: sysctl -w %s=524288; and keep it in a file of /etc/sysctl.d.", limit.Sysctl, now, r.cfg.Poll, limit.Sysctl),
 	}}
 }
 

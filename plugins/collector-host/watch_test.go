@@ -50,9 +50,7 @@ func (r *recorder) happened(dir string, want ...string) []event {
 	slices.Sort(want)
 	r.until("events "+strings.Join(want, ", "), func() bool { return slices.Equal(tell(), want) })
 	// Nothing may follow: hints come within a quarter of a second of each other.
-	select {
-	case <-time.After(250 * time.Millisecond):
-	}
+	time.Sleep(250 * time.Millisecond)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := tell(); !slices.Equal(now, want) {
@@ -227,6 +225,19 @@ func TestOneWatchedFileAmongOthers(t *testing.T) {
 	r.happened(dir, "Create one")
 	must(t, os.Remove(name))
 	r.happened(dir, "Delete one")
+}
+
+func TestAWatchedLinkStandsForItsFolder(t *testing.T) {
+	t.Parallel()
+	dir, link := t.TempDir(), filepath.Join(t.TempDir(), "link")
+	must(t, os.Symlink(dir, link))
+	must(t, os.WriteFile(filepath.Join(dir, "f"), []byte("x"), 0o644))
+	r := watching(t, link)
+	if it := r.one(typeFile, filepath.Join(link, "f")); it.at("sizeBytes") != 1.0 {
+		t.Errorf("item %s", it.raw)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "f"), []byte("xy"), 0o644))
+	r.happened(link, "Modify f")
 }
 
 func TestIgnoredAndMetadataOnlyFiles(t *testing.T) {

@@ -1,9 +1,3 @@
-// Package crontab reads cron tables: /etc/crontab and the files of cron.d, users' own tables, and
-// anacrontab.
-//
-// Both parsers return what they could read beside an error that names the lines they could not.
-// Schedules are kept as they are written; whether cron would take them is checked only as far as
-// telling them from other lines needs.
 package crontab
 
 import (
@@ -42,7 +36,7 @@ func Parse(b []byte, system bool) ([]Entry, error) {
 			if f, line = cut(line); f == "" {
 				return errors.New("the schedule is incomplete")
 			}
-			if n == 5 && strings.Trim(strings.ToLower(f), "0123456789*,-/~#?lwabcdefghijklmnopqrstuvwxyz") != "" {
+			if n == 5 && strings.Trim(strings.ToLower(f), "0123456789*,-/~#?abcdefghijklmnopqrstuvwxyz") != "" {
 				return fmt.Errorf("%q is no part of a schedule", f)
 			}
 			fields = append(fields, f)

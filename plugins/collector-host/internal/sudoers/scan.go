@@ -159,7 +159,7 @@ func (s *scanner) parameters(scope Default) ([]Default, error) {
 	for {
 		if s.comment() {
 			if len(out) == 0 {
-				return nil, fmt.Errorf("Defaults without a parameter")
+				return nil, fmt.Errorf("no parameter after Defaults")
 			}
 			return out, nil
 		}
