@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/regent-dev/regent/core/record"
 )
@@ -15,6 +16,8 @@ type dispatcher struct {
 	byError  map[string][]entry
 	bySource map[string][]entry
 	rest     []entry
+	// paths numbers the paths that have to be looked for in the body.
+	paths map[string]int32
 }
 
 // entry is one alternative of one policy.
@@ -25,8 +28,10 @@ type entry struct {
 
 // check compares one field of the event.
 type check struct {
-	field  field
-	path   []string // for fieldBody
+	field field
+	// path and number are for fieldBody.
+	path   []string
+	number int32
 	values []string
 	set    map[string]struct{} // instead of values where there are many
 }
@@ -138,6 +143,7 @@ func (f field) of(ev *record.Event) string {
 func newDispatcher(policies []*Policy, alternatives [][]conjunction) *dispatcher {
 	d := &dispatcher{
 		policies: policies, byAction: map[string][]entry{}, byError: map[string][]entry{}, bySource: map[string][]entry{},
+		paths: map[string]int32{},
 	}
 	for i, alts := range alternatives {
 		for _, c := range alts {
@@ -163,7 +169,7 @@ func (d *dispatcher) file(rank int32, c conjunction) {
 		if under != nil {
 			for _, cl := range c {
 				if f := fieldOf(cl.path); f != key.field {
-					e.checks = append(e.checks, newCheck(f, cl))
+					e.checks = append(e.checks, d.check(f, cl))
 				}
 			}
 			break
@@ -171,7 +177,7 @@ func (d *dispatcher) file(rank int32, c conjunction) {
 	}
 	if under == nil {
 		for _, cl := range c {
-			e.checks = append(e.checks, newCheck(fieldOf(cl.path), cl))
+			e.checks = append(e.checks, d.check(fieldOf(cl.path), cl))
 		}
 	}
 	// What has to be looked for in the body comes last.
@@ -194,10 +200,16 @@ func boolOrder(b bool) int {
 	return 0
 }
 
-func newCheck(f field, cl clause) check {
+func (d *dispatcher) check(f field, cl clause) check {
 	c := check{field: f, values: cl.values}
 	if f == fieldBody {
-		c.path = cl.path
+		key := strings.Join(cl.path, "\x00")
+		number, ok := d.paths[key]
+		if !ok {
+			number = int32(len(d.paths))
+			d.paths[key] = number
+		}
+		c.path, c.number = cl.path, number
 	}
 	if len(cl.values) > 8 {
 		c.set = make(map[string]struct{}, len(cl.values))
@@ -206,13 +218,6 @@ func newCheck(f field, cl clause) check {
 		}
 	}
 	return c
-}
-
-func (c *check) holds(ev *record.Event) bool {
-	if c.field == fieldBody {
-		return c.inBody(ev.Body)
-	}
-	return c.has(c.field.of(ev))
 }
 
 func (c *check) has(s string) bool {
@@ -232,15 +237,16 @@ func (c *check) has(s string) bool {
 func (d *dispatcher) forEvent(ev *record.Event, dst []*Policy) []*Policy {
 	start := len(dst)
 	dst = d.scan(ev, d.byAction[ev.Action], dst)
-	if ev.ErrorCode != "" {
-		dst = d.scan(ev, d.byError[ev.ErrorCode], dst)
-	}
+	dst = d.scan(ev, d.byError[ev.ErrorCode], dst)
 	dst = d.scan(ev, d.bySource[ev.Source], dst)
 	dst = d.scan(ev, d.rest, dst)
 	return sorted(dst, start)
 }
 
 func (d *dispatcher) scan(ev *record.Event, entries []entry, dst []*Policy) []*Policy {
+	// Alarms that look at the same path of the body mostly stand together.
+	var at place
+	last := int32(-1)
 next:
 	for i := range entries {
 		e := &entries[i]
@@ -249,7 +255,17 @@ next:
 			continue
 		}
 		for j := range e.checks {
-			if !e.checks[j].holds(ev) {
+			c := &e.checks[j]
+			if c.field != fieldBody {
+				if !c.has(c.field.of(ev)) {
+					continue next
+				}
+				continue
+			}
+			if c.number != last {
+				at, last = locate(ev.Body, c.path), c.number
+			}
+			if !c.holdsAt(ev.Body, at) {
 				continue next
 			}
 		}

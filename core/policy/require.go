@@ -177,6 +177,14 @@ func (q *requirer) expr(e *ast.Expr, f *frame, depth int) ([]conjunction, bool) 
 			if c, ok := q.equal(terms[1], terms[2], f, depth); ok {
 				return []conjunction{{c}}, true
 			}
+			for _, t := range terms[1:] {
+				// v := codes[input.event.error.code] holds only where there is such a key.
+				if ref, ok := t.Value.(ast.Ref); ok {
+					if c, ok := q.keyed(ref, f, depth); ok {
+						return []conjunction{{c}}, true
+					}
+				}
+			}
 			for _, pair := range [...][2]*ast.Term{{terms[1], terms[2]}, {terms[2], terms[1]}} {
 				ref, isRef := pair[0].Value.(ast.Ref)
 				if isRef && pair[1].Equal(ast.InternedTerm(true)) {

@@ -1,30 +1,55 @@
 package policy
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
-// inBody reports whether the text at the check's path in a JSON object is one of its values. The body
-// was accepted by intake, so it is JSON; where it is not, the answer is yes, which runs the policy.
-func (c *check) inBody(body []byte) bool {
+// place is where a path of the event leads in its body.
+type place struct {
+	at    int
+	found found
+}
+
+type found uint8
+
+const (
+	foundNothing found = iota
+	foundValue
+	// foundGarbage is what is no JSON. Intake has accepted the body, so it should not be met; the
+	// policy is run then, to err on that side.
+	foundGarbage
+)
+
+// locate follows a path of member names.
+func locate(body []byte, path []string) place {
 	at := skipSpace(body, 0)
-	for _, name := range c.path {
+	for _, name := range path {
 		var ok, broken bool
 		if at, ok, broken = findMember(body, at, name); broken {
-			return true
+			return place{found: foundGarbage}
 		} else if !ok {
-			return false
+			return place{}
 		}
 	}
-	if at >= len(body) {
+	return place{at: at, found: foundValue}
+}
+
+// holdsAt reports whether the text at a place is one of the check's values.
+func (c *check) holdsAt(body []byte, p place) bool {
+	switch {
+	case p.found == foundNothing:
+		return false
+	case p.found == foundGarbage || p.at >= len(body):
 		return true
-	}
-	if body[at] != '"' {
+	case body[p.at] != '"':
 		return false
 	}
-	end := skipText(body, at)
+	end := skipText(body, p.at)
 	if end < 0 {
 		return true
 	}
-	raw := body[at+1 : end-1]
+	raw := body[p.at+1 : end-1]
 	if plain(raw) {
 		if c.set != nil {
 			_, ok := c.set[string(raw)]
@@ -38,7 +63,7 @@ func (c *check) inBody(body []byte) bool {
 		return false
 	}
 	var s string
-	if json.Unmarshal(body[at:end], &s) != nil {
+	if json.Unmarshal(body[p.at:end], &s) != nil {
 		return true
 	}
 	return c.has(s)
@@ -109,12 +134,20 @@ func skipSpace(src []byte, at int) int {
 
 // skipText returns the end of the string that begins at src[at], -1 where it has none.
 func skipText(src []byte, at int) int {
-	for at++; at < len(src); at++ {
-		switch src[at] {
-		case '\\':
-			at++
-		case '"':
-			return at + 1
+	at++
+	for at < len(src) {
+		n := bytes.IndexByte(src[at:], '"')
+		if n < 0 {
+			return -1
+		}
+		// A quotation mark is escaped by an odd number of backslashes.
+		slashes := 0
+		for i := at + n - 1; i >= at && src[i] == '\\'; i-- {
+			slashes++
+		}
+		at += n + 1
+		if slashes%2 == 0 {
+			return at
 		}
 	}
 	return -1
