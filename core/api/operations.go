@@ -270,14 +270,14 @@ func (s *Server) registerFindings(api huma.API) {
 	})
 	operation(api, RoleRead, http.MethodGet, "/v1/findings/{id}", "getFinding", "One finding with what opened it", func(ctx context.Context, in *struct {
 		ID string `path:"id"`
-	}) (Finding, error) {
-		return view(ctx, s.b.Store, func(tx *store.Tx) (Finding, error) {
+	}) (FindingDetail, error) {
+		return view(ctx, s.b.Store, func(tx *store.Tx) (FindingDetail, error) {
 			f, err := tx.FindingByID(in.ID)
 			if err != nil {
-				return Finding{}, err
+				return FindingDetail{}, err
 			}
 			if f == nil {
-				return Finding{}, fmt.Errorf("finding %s: %w", in.ID, errUnknown)
+				return FindingDetail{}, fmt.Errorf("finding %s: %w", in.ID, errUnknown)
 			}
 			return explained(tx, f)
 		})

@@ -108,8 +108,8 @@ func stale(tx *store.Tx, resource int64) (*Gap, error) {
 }
 
 // explained adds to a finding the version that opened it, what changed in it, and the events around.
-func explained(tx *store.Tx, f *store.ResourceFinding) (Finding, error) {
-	out := Finding{Finding: f.Finding}
+func explained(tx *store.Tx, f *store.ResourceFinding) (FindingDetail, error) {
+	out := FindingDetail{Finding: f.Finding}
 	var err error
 	if out.Stale, err = stale(tx, f.Resource); err != nil {
 		return out, err

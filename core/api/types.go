@@ -45,8 +45,8 @@ type Version struct {
 	Patch []store.Op `json:"patch,omitempty"`
 }
 
-// Finding is a finding with what flipped it.
-type Finding struct {
+// FindingDetail is a finding with what flipped it.
+type FindingDetail struct {
 	verdict.Finding
 	Stale *Gap `json:"stale,omitempty"`
 	// Diff is what changed in the version that opened the finding.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,8 @@ type Options struct {
 	Vars map[string]string
 	// Environ looks an environment variable up; nil means os.LookupEnv.
 	Environ func(string) (string, bool)
+	// Files are read instead of what is on disk, where set.
+	Files Sources
 }
 
 // Sources are the bytes of the files by name, for showing snippets.
@@ -78,23 +81,11 @@ func (l *loader) errorf(rng hcl.Range, summary, format string, args ...any) {
 
 // read reads the files in lexical order.
 func (l *loader) read(path string) []*hcl.File {
-	info, err := os.Stat(path)
-	if err != nil {
-		l.problems.Errorf(nil, "Configuration not found", "%v. Name a file or a folder with --config.", err)
-		return nil
-	}
-	names := []string{path}
-	if info.IsDir() {
-		if names, err = filepath.Glob(filepath.Join(path, "*.hcl")); err != nil || len(names) == 0 {
-			l.problems.Errorf(nil, "Configuration is empty", "The folder %s holds no *.hcl file.", path)
-			return nil
-		}
-		slices.Sort(names)
-	}
+	names := l.names(path)
 	h := sha256.New()
 	var files []*hcl.File
 	for _, name := range names {
-		b, err := os.ReadFile(name)
+		b, err := l.bytes(name)
 		if err != nil {
 			var pe *fs.PathError
 			if errors.As(err, &pe) {
@@ -122,6 +113,35 @@ func (l *loader) read(path string) []*hcl.File {
 		return nil
 	}
 	return files
+}
+
+// names lists the files, in lexical order.
+func (l *loader) names(path string) []string {
+	if l.o.Files != nil {
+		return slices.Sorted(maps.Keys(l.o.Files))
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		l.problems.Errorf(nil, "Configuration not found", "%v. Name a file or a folder with --config.", err)
+		return nil
+	}
+	if !info.IsDir() {
+		return []string{path}
+	}
+	names, err := filepath.Glob(filepath.Join(path, "*.hcl"))
+	if err != nil || len(names) == 0 {
+		l.problems.Errorf(nil, "Configuration is empty", "The folder %s holds no *.hcl file.", path)
+		return nil
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (l *loader) bytes(name string) ([]byte, error) {
+	if l.o.Files != nil {
+		return l.o.Files[name], nil
+	}
+	return os.ReadFile(name)
 }
 
 var rootSchema = &hcl.BodySchema{

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/regent-dev/regent/core/compliance"
@@ -49,6 +51,10 @@ func (p *Pipeline) Swap(ctx context.Context, g *Generation) error {
 		if err := getMeta(tx, metaPolicies, &before); err != nil {
 			return err
 		}
+		crashes := map[string]int{}
+		if err := getMeta(tx, metaCrashes, &crashes); err != nil {
+			return err
+		}
 		after := map[verdict.PolicyID]judgedPolicy{}
 		scan := scan{Policies: map[verdict.PolicyID]bool{}}
 		for _, pol := range g.Policies.Policies() {
@@ -60,6 +66,8 @@ func (p *Pipeline) Swap(ctx context.Context, g *Generation) error {
 			}
 			switch {
 			case !known || was.Digest != now.Digest:
+				p.health.release(pol.ID)
+				maps.DeleteFunc(crashes, func(key string, _ int) bool { return strings.HasPrefix(key, string(pol.ID)+" ") })
 				scan.Policies[pol.ID] = !known
 			case was.Text != now.Text:
 				if err := addTask(tx, task{Kind: taskTerms, Policy: pol.ID}); err != nil {
@@ -83,6 +91,9 @@ func (p *Pipeline) Swap(ctx context.Context, g *Generation) error {
 			return err
 		}
 		if err := setMeta(tx, metaPolicies, after); err != nil {
+			return err
+		}
+		if err := setMeta(tx, metaCrashes, crashes); err != nil {
 			return err
 		}
 		// The pointer moves while the writer's lock is held: no batch judged by the old policies can

@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/regent-dev/regent/core/policy"
@@ -37,6 +39,7 @@ type health struct {
 	failing    time.Time
 	failingErr error
 	crashed    map[string]bool
+	anyCrashed atomic.Bool
 }
 
 func newHealth(p *Pipeline) *health {
@@ -55,18 +58,22 @@ func (p *Pipeline) Report(ctx context.Context, ch verdict.Change) error {
 	})
 }
 
-// Block keeps the policy from being run on the record with the hash: the pair took the daemon down
-// before.
-func (p *Pipeline) Block(id verdict.PolicyID, hash string) {
-	p.health.mu.Lock()
-	defer p.health.mu.Unlock()
-	p.health.crashed[string(id)+"\x00"+hash] = true
-}
-
-func (h *health) blocked(id verdict.PolicyID, hash record.Digest) bool {
+// block keeps a policy from being run on a record: the pair took the daemon down before. It lasts
+// until the policy changes.
+func (h *health) block(id verdict.PolicyID, record string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.crashed) > 0 && h.crashed[string(id)+"\x00"+hash.String()]
+	h.crashed[string(id)+" "+record] = true
+	h.anyCrashed.Store(true)
+}
+
+func (h *health) blocked(id verdict.PolicyID, record func() string) bool {
+	if !h.anyCrashed.Load() {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.crashed[string(id)+" "+record()]
 }
 
 // policyFails opens the condition that an alarm policy fails on events. Its state is left alone: a
@@ -183,4 +190,15 @@ func (h *health) flush(c *commit) error {
 		h.pending = h.pending[written:]
 	})
 	return nil
+}
+
+// release lets a policy that changed be run on everything again.
+func (h *health) release(id verdict.PolicyID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for key := range h.crashed {
+		if policy, _, _ := strings.Cut(key, " "); policy == string(id) {
+			delete(h.crashed, key)
+		}
+	}
 }

@@ -61,10 +61,10 @@ func (p *Pipeline) judge(ctx context.Context, policies []*policy.Policy, now, be
 	}
 	out := make([]verdict.Verdict, 0, len(policies))
 	for _, pol := range policies {
-		if p.health.blocked(pol.ID, now.item.Hash) {
+		if p.health.blocked(pol.ID, now.item.Key.String) {
 			out = append(out, verdict.Verdict{
 				Policy: pol.ID, Subject: verdict.Subject(now.item.Key), Outcome: verdict.Error, At: s.Time,
-				Reason:   "judging this version took the daemon down twice; the policy is not run on it until one of them changes",
+				Reason:   "the daemon went down twice while this policy was run on this resource; it is not run on it until the policy changes",
 				Evidence: verdict.Evidence{Policy: pol.Digest.String(), Item: s.ItemHash},
 			})
 			continue

@@ -80,7 +80,7 @@ func (p *Pipeline) matchEvents(ctx context.Context, prep *prepared) {
 			continue
 		}
 		for _, pol := range candidates {
-			if p.health.blocked(pol.ID, ev.Hash) {
+			if p.health.blocked(pol.ID, func() string { return markedEvent(ev) }) {
 				continue
 			}
 			found, err := pol.Match(ctx, value, ev.Time)
