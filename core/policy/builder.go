@@ -197,8 +197,10 @@ func (b *builder) gather() {
 	inherited := map[string]map[string]string{}
 	for _, s := range b.sources {
 		for _, blk := range s.blocks {
+			if policies := s.pkg[0] == "compliance" || s.pkg[0] == "alarms"; blk.scope != "package" || !policies {
+				b.checkBlock(blk)
+			}
 			if blk.scope == "subpackages" {
-				b.checkInherited(blk)
 				l := blk.labels("package "+s.id(), &b.problems)
 				if inherited[s.id()] == nil {
 					inherited[s.id()] = map[string]string{}
@@ -244,13 +246,19 @@ func (b *builder) gather() {
 	}
 }
 
-// checkInherited refuses what subpackages cannot inherit.
-func (b *builder) checkInherited(blk *block) {
+// checkBlock looks at a METADATA comment that is not that of a policy: of subpackages, a rule, or a
+// library. Schemas are refused everywhere: OPA would follow their references to files.
+func (b *builder) checkBlock(blk *block) {
 	top, _ := pairs(blk.root)
 	for _, p := range top {
-		if p.name == "custom" {
+		switch {
+		case p.name == "schemas":
+			b.errorf(nil, blk.place(p.key), "Schemas are not declared in policies", "%s", schemasHint)
+		case p.name == "custom" && blk.scope == "subpackages":
 			b.errorf(nil, blk.place(p.key), "METADATA cannot be inherited",
 				"Subpackages inherit labels only. Write custom in the METADATA of each policy.")
+		case p.name == "labels" && (blk.scope == "rule" || blk.scope == "document"):
+			b.warnf(nil, blk.place(p.key), "Labels of a rule have no effect", "Labels are those of a whole policy; write them in its METADATA above the package statement.")
 		}
 	}
 }

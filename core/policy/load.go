@@ -100,6 +100,11 @@ func parse(f File, opts ast.ParserOptions) (s *source) {
 			"The parts of a package name are letters, digits and underscores.")
 		return s
 	}
+	for _, a := range m.Annotations {
+		// Declaring schemas is an error of its own; the compiler would read them nevertheless, and
+		// follow their references to files.
+		a.Schemas = nil
+	}
 	s.module, s.pkg = m, pkg
 	s.blocks = metadataBlocks(f.Path, m)
 	s.code = codeDigest(m, f.Bytes)

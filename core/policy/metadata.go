@@ -94,8 +94,7 @@ func readMetadata(kind Kind, id string, b *block, ps *diag.Problems) *metadata {
 		case "custom":
 			custom = p.value
 		case "schemas":
-			r.fail(p.key, "Schemas are not declared in policies",
-				"The types of input come from the collectors' schemas of the policy's resource_types. Leave schemas out.")
+			r.fail(p.key, "Schemas are not declared in policies", "%s", schemasHint)
 		case "compile", "entrypoint":
 			r.fail(p.key, "METADATA key has no effect here", "%q is for tools that build bundles. Leave it out.", p.name)
 		case "authors", "labels", "organizations", "scope":
@@ -114,6 +113,8 @@ func readMetadata(kind Kind, id string, b *block, ps *diag.Problems) *metadata {
 	r.custom(kind, md, custom, allowed)
 	return md
 }
+
+const schemasHint = "The types of input come from the collectors' schemas of the policy's resource_types. Leave schemas out."
 
 func triggerOf(kind Kind) string {
 	if kind == KindAlarm {

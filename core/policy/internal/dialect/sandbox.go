@@ -23,6 +23,8 @@ var Barred = map[string]string{
 	"uuid.rfc4122":           "evaluations must be repeatable",
 	"io.jwt.encode_sign":     "signatures are not repeatable, and policies hold no keys",
 	"io.jwt.encode_sign_raw": "signatures are not repeatable, and policies hold no keys",
+	"json.match_schema":      "its references read files; write the conditions as rules",
+	"json.verify_schema":     "its references read files",
 	"rego.parse_module":      "policies do not judge policies",
 	"trace":                  "there is no trace to write to",
 	"providers.aws.sign_req": "policies cannot reach the network and hold no keys",
