@@ -81,7 +81,7 @@ func (b *builder) shapeInput(c *candidate) {
 	for _, t := range types {
 		c.inputs = append(c.inputs, b.inputShape(c, t))
 	}
-	c.lowered = lowered(c.inputs, usedNames(c), 0, nil)
+	c.lowered = lowered(c.inputs, usedNames(c))
 }
 
 // inputShape is what a policy finds under input, for one of its resource types.

@@ -13,9 +13,26 @@ import (
 // that the package names somewhere. Its cost grows with the schema, and a resource type of AWS easily
 // has a thousand members.
 
+// maxLowered is how many schemas are written for one policy; types that refer to each other in
+// circles have no end of them.
+const maxLowered = 5_000
+
 // lowered writes the alternatives of several types as one schema that OPA's checker understands.
 // used are the names that the package mentions.
-func lowered(vs []view, used map[string]bool, depth int, above []*shape) map[string]any {
+func lowered(vs []view, used map[string]bool) map[string]any {
+	l := lowerer{used: used, left: maxLowered}
+	return l.schema(vs, 0, nil)
+}
+
+type lowerer struct {
+	used map[string]bool
+	left int
+}
+
+func (l *lowerer) schema(vs []view, depth int, above []*shape) map[string]any {
+	if l.left--; l.left < 0 {
+		return map[string]any{}
+	}
 	var all view
 	for _, v := range vs {
 		if v == nil {
@@ -57,13 +74,13 @@ func lowered(vs []view, used map[string]bool, depth int, above []*shape) map[str
 				items = append(items, or(s.items))
 			}
 		}
-		if sub := lowered(items, used, depth+1, above); len(sub) > 0 {
+		if sub := l.schema(items, depth+1, above); len(sub) > 0 {
 			a["items"] = sub
 		}
 		out = append(out, a)
 	}
 	if ks&kindObject != 0 {
-		out = append(out, loweredObject(all, used, depth, above))
+		out = append(out, l.object(all, depth, above))
 	}
 	if len(out) == 1 {
 		return out[0].(map[string]any)
@@ -71,7 +88,7 @@ func lowered(vs []view, used map[string]bool, depth int, above []*shape) map[str
 	return map[string]any{"anyOf": out}
 }
 
-func loweredObject(all view, used map[string]bool, depth int, above []*shape) map[string]any {
+func (l *lowerer) object(all view, depth int, above []*shape) map[string]any {
 	o := map[string]any{"type": "object"}
 	members := map[string][]view{}
 	for _, s := range all {
@@ -83,14 +100,14 @@ func loweredObject(all view, used map[string]bool, depth int, above []*shape) ma
 			return o
 		}
 		for name, v := range s.props {
-			if used[name] {
+			if l.used[name] {
 				members[name] = append(members[name], or(v))
 			}
 		}
 	}
 	props := map[string]any{dialect.RestOf: map[string]any{}}
 	for name, vs := range members {
-		props[name] = lowered(vs, used, depth+1, above)
+		props[name] = l.schema(vs, depth+1, above)
 	}
 	o["properties"] = props
 	return o
