@@ -37,6 +37,8 @@ type collector struct {
 	why  string
 	// open says that the Sink was told of a gap that began at due and lasts.
 	open bool
+	// asked says that it is known whether an earlier daemon left a gap open.
+	asked bool
 	// complete is the configuration whose only run has ended well.
 	complete uint64
 	// failures counts the runs in a row that failed.
@@ -182,6 +184,22 @@ func (c *collector) tellDown(why string) {
 	_ = c.accept(c.in.h.hard, record.Message{Gap: &record.Gap{From: c.due.UTC(), Reason: c.why}})
 }
 
+// inherit takes over a gap that an earlier daemon left open.
+func (c *collector) inherit(ctx context.Context) error {
+	if c.asked {
+		return nil
+	}
+	from, ok, err := c.in.h.o.OpenGap(ctx, c.in.name)
+	if err != nil {
+		return fmt.Errorf("read open gaps: %w", err)
+	}
+	c.asked = true
+	if ok {
+		c.down, c.open, c.why, c.due = true, true, "the collector was down when the daemon stopped", from
+	}
+	return nil
+}
+
 // tellUp ends the gap, where there is one.
 func (c *collector) tellUp(ctx context.Context, now time.Time) error {
 	if !c.down {
@@ -208,6 +226,9 @@ func (c *collector) collect(t *tenure, start time.Time) error {
 	cursor, err := c.in.h.o.Cursors.Cursor(t.ctx, c.in.name)
 	if err != nil {
 		return fmt.Errorf("read the cursor: %w", err)
+	}
+	if err := c.inherit(t.ctx); err != nil {
+		return err
 	}
 	if err := c.tellUp(t.ctx, time.Now()); err != nil {
 		return fmt.Errorf("record a gap: %w", err)
@@ -299,12 +320,11 @@ func (c *collector) runError(t *tenure, err error) error {
 	if t.ctx.Err() != nil {
 		return errEnded
 	}
-	// A connection breaks a moment before the process is seen to have ended.
-	if t.session.proc.endsWithin(lastWords / 5) {
+	st := status.Convert(err)
+	if t.session.proc.endedWith(st.Code()) {
 		c.lost(t)
 		return errEnded
 	}
-	st := status.Convert(err)
 	text := printable([]byte(st.Message()), maxText)
 	switch st.Code() {
 	case codes.Unknown:

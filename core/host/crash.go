@@ -63,18 +63,21 @@ type Crash struct {
 }
 
 // String returns the report as text for a person, several lines long.
-func (c *Crash) String() string {
+func (c *Crash) String() string { return c.Summary + ".\n" + c.Detail() }
+
+// Detail returns the report without its summary.
+func (c *Crash) Detail() string {
 	var b strings.Builder
-	b.WriteString(c.Summary)
 	if c.Uptime > 0 {
-		fmt.Fprintf(&b, ", %s after its start", roundUptime(c.Uptime))
+		fmt.Fprintf(&b, "It ran for %s. ", roundUptime(c.Uptime))
 	}
-	b.WriteString(".")
 	if len(c.Lines) > 0 {
-		b.WriteString(" It wrote last:")
+		b.WriteString("It wrote last:")
 		for _, line := range c.Lines {
 			b.WriteString("\n  " + line)
 		}
+	} else {
+		b.WriteString("It wrote nothing.")
 	}
 	if !c.Next.IsZero() {
 		fmt.Fprintf(&b, "\nIt is started again at %s (%s in a row).", c.Next.UTC().Format(time.RFC3339), times(c.Count))

@@ -76,7 +76,8 @@ func TestLaunchFailures(t *testing.T) {
 			if c.change == nil {
 				r.eventually("the instance is failed", func() bool { return r.only().State == StateFailed })
 			}
-			if hs := r.health.list(); len(hs) == 0 || hs[0].Healthy || hs[0].Summary == "" || hs[0].Detail == "" {
+			r.eventually("health is told", func() bool { return len(r.health.list()) > 0 })
+			if hs := r.health.list(); hs[0].Healthy || hs[0].Summary == "" || hs[0].Detail == "" {
 				t.Errorf("got health %+v", hs)
 			}
 		})
@@ -92,7 +93,7 @@ func TestCrashReport(t *testing.T) {
 	if c.Phase != StateRunning || c.Count != 1 || c.Uptime < 100*time.Millisecond || c.Next.IsZero() {
 		t.Errorf("got %+v", c)
 	}
-	for _, want := range []string{"collector.crashy.test ended with status 6, ", "after its start", "It is started again at", "(1 failure in a row)"} {
+	for _, want := range []string{"collector.crashy.test ended with status 6.\n", "It ran for ", "It wrote nothing.", "It is started again at", "(1 failure in a row)"} {
 		if !strings.Contains(c.String(), want) {
 			t.Errorf("report does not say %q:\n%s", want, c)
 		}
@@ -105,7 +106,7 @@ func TestCrashInStream(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.start(r.spec("crashy", "CRASHY=once:5"))
-	r.eventually("both processes have sent", func() bool { return len(r.sink.ids()) >= 10 })
+	r.eventually("both processes have sent", func() bool { return r.sink.count() >= 10 })
 	if got, want := strings.Join(r.sink.ids(), " "), "1 2 3 4 5 6 7 8 9 10"; got != want {
 		t.Errorf("got events %s, want %s", got, want)
 	}
@@ -121,6 +122,7 @@ func TestCrashInStream(t *testing.T) {
 	if st.Crash == nil || !strings.HasPrefix(strings.Join(st.Crash.Lines, "\n"), "panic: the source is gone") {
 		t.Errorf("the report does not begin with the panic: %+v", st.Crash)
 	}
+	r.eventually("health is told", func() bool { return len(r.health.list()) >= 3 })
 	hs := r.health.list()
 	var got []bool
 	for _, h := range hs {
@@ -138,7 +140,7 @@ func TestNoise(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.start(r.spec("chatty"))
-	r.eventually("the event arrives", func() bool { return len(r.sink.ids()) == 1 })
+	r.eventually("the event arrives", func() bool { return r.sink.count() == 1 })
 	r.eventually("the log holds everything", func() bool {
 		log := r.logs.String()
 		for _, want := range []string{
@@ -163,7 +165,7 @@ func TestFlood(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.start(r.spec("chatty", "CHATTY=flood"))
-	r.eventually("the event arrives", func() bool { return len(r.sink.ids()) == 1 })
+	r.eventually("the event arrives", func() bool { return r.sink.count() == 1 })
 	if st := r.only(); st.State != StateRunning {
 		t.Errorf("got state %s", st.State)
 	}
@@ -179,7 +181,7 @@ func TestDeafPluginIsKilled(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, func(o *Options) { o.Timing.Grace = 300 * time.Millisecond })
 			r.start(r.spec("deaf", "DEAF="+mode))
-			r.eventually("the event arrives", func() bool { return len(r.sink.ids()) == 1 })
+			r.eventually("the event arrives", func() bool { return r.sink.count() == 1 })
 			pid := r.only().PID
 			begin := time.Now()
 			if ps := r.Apply(t.Context(), nil); len(ps) > 0 {
@@ -223,9 +225,9 @@ func TestHugeMessageFailsTheRunOnly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.start(r.spec("huge"))
-	r.eventually("several runs were tried", func() bool { return len(r.sink.ids()) >= 3 })
-	st := r.only()
-	if st.State != StateRunning || st.Restarts != 0 || st.Healthy || !strings.Contains(st.Summary, "larger than the 4194304 bytes") {
+	r.eventually("several runs were tried", func() bool { return r.sink.count() >= 3 })
+	r.eventually("the reason shows", func() bool { return strings.Contains(r.only().Summary, "larger than the 4194304 bytes") })
+	if st := r.only(); st.State != StateRunning || st.Restarts != 0 {
 		t.Errorf("got %+v", st)
 	}
 }
@@ -260,13 +262,13 @@ func TestLiesInTheStream(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
 		r.start(r.spec("liar", "LIAR=records"))
-		r.eventually("the records arrive", func() bool { return len(r.sink.ids()) == 4 })
+		r.eventually("the records arrive", func() bool { return r.sink.count() == 4 })
 	})
 	t.Run("large batches are cut and unknown kinds kept apart", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
 		r.start(r.spec("liar", "LIAR=kinds"))
-		r.eventually("the records arrive", func() bool { return len(r.sink.ids()) == 2500 })
+		r.eventually("the records arrive", func() bool { return r.sink.count() == 2500 })
 		ms := r.sink.messages()
 		if len(ms) != 3 || len(ms[0].m.Records) != 1000 || len(ms[2].m.Records) != 500 {
 			t.Errorf("got %d messages", len(ms))

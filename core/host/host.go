@@ -74,13 +74,16 @@ type Options struct {
 	Log     *slog.Logger
 	Sink    Sink
 	Cursors Cursors
-	// OnHealth is told when an instance becomes unhealthy or healthy again, or the reason changes. It
-	// is called one at a time for one instance and must not block.
+	// OnHealth is told when an instance is well for the first time, becomes unhealthy, is well again,
+	// or the reason changes. It is called one at a time, in order, and may take its time.
 	OnHealth func(Health)
 	// OnDescribe is told what the plugin of an instance says of itself, before it is configured. It
 	// is called at each launch and must not block.
 	OnDescribe func(record.Instance, *pluginv1.DescribeResponse)
-	Timing     Timing
+	// OpenGap returns when a gap began that an earlier daemon left open for a collector, so that it can
+	// be ended; ok is false where there is none. It may be nil.
+	OpenGap func(context.Context, record.Instance) (from time.Time, ok bool, err error)
+	Timing  Timing
 }
 
 // Timing are the host's times. A zero takes the default, which stands behind each.
@@ -138,6 +141,7 @@ type Host struct {
 	o      Options
 	timing Timing
 	base   *base
+	teller *teller
 
 	// hard ends when the time to stop is over.
 	hard     context.Context
@@ -164,6 +168,9 @@ func New(o Options) (*Host, error) {
 	if o.OnHealth == nil {
 		o.OnHealth = func(Health) {}
 	}
+	if o.OpenGap == nil {
+		o.OpenGap = func(context.Context, record.Instance) (time.Time, bool, error) { return time.Time{}, false, nil }
+	}
 	if o.OnDescribe == nil {
 		o.OnDescribe = func(record.Instance, *pluginv1.DescribeResponse) {}
 	}
@@ -171,7 +178,7 @@ func New(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{o: o, timing: b.timing, base: b, instances: map[record.Instance]*instance{}}
+	h := &Host{o: o, timing: b.timing, base: b, teller: newTeller(o.OnHealth), instances: map[record.Instance]*instance{}}
 	h.hard, h.hardStop = context.WithCancel(context.Background())
 	return h, nil
 }
@@ -275,6 +282,12 @@ func (h *Host) Stop(ctx context.Context) error {
 	h.hardStop()
 	if !first {
 		return err
+	}
+	h.teller.close()
+	select {
+	case <-h.teller.done:
+	case <-ctx.Done():
+		// What is not told now is told to nobody.
 	}
 	return errors.Join(err, h.base.close())
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func TestOneRunIsAll(t *testing.T) {
 		t.Errorf("got %+v", st)
 	}
 	time.Sleep(100 * time.Millisecond)
-	if n := len(r.sink.ids()); n != 2500 {
+	if n := r.sink.count(); n != 2500 {
 		t.Errorf("it ran again: %d events", n)
 	}
 }
@@ -65,7 +66,7 @@ func TestFailedRunIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.start(r.steady(`{"records": 1, "fail": "no access to the source"}`))
-	r.eventually("several runs were tried", func() bool { return len(r.sink.ids()) >= 3 })
+	r.eventually("several runs were tried", func() bool { return r.sink.count() >= 3 })
 	st := r.only()
 	if st.State != StateRunning || st.Healthy || st.Restarts != 0 || !strings.Contains(st.Summary, "collector.steady.test does not collect: no access to the source") {
 		t.Errorf("got %+v", st)
@@ -111,12 +112,55 @@ func TestSinkThatBlocksHoldsUpThePlugin(t *testing.T) {
 		t.Errorf("the plugin holds %d KiB", rss)
 	}
 	close(r.sink.gate)
-	r.eventually("everything arrives", func() bool { return len(r.sink.ids()) == 100_000 })
+	r.eventually("everything arrives", func() bool { return r.sink.count() == 100_000 })
 	for i, id := range r.sink.ids() {
 		if id != "e"+strconv.Itoa(i+1) {
 			t.Fatalf("event %d is %s", i, id)
 		}
 	}
+}
+
+func TestBlockedSinkDoesNotKeepThePlugin(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *Options) { o.Timing.Grace = 200 * time.Millisecond })
+	r.sink.gate = make(chan struct{})
+	r.start(r.steady(`{"records": 50000, "stay": true}`))
+	pid := r.only().PID
+	r.Apply(t.Context(), nil)
+	r.eventually("the instance is gone", func() bool { return len(r.Status()) == 0 })
+	if alive(pid) {
+		t.Error("its process lives")
+	}
+	close(r.sink.gate)
+}
+
+// TestOpenGapIsEnded lets a collector begin for which an earlier daemon left a gap open.
+func TestOpenGapIsEnded(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := newRig(t, func(o *Options) {
+		o.OpenGap = func(context.Context, record.Instance) (time.Time, bool, error) { return from, true, nil }
+	})
+	s := r.steady(`{"records": 1}`)
+	s.Interval = 50 * time.Millisecond
+	r.start(s)
+	r.eventually("two runs are over", func() bool { return r.only().Runs >= 2 })
+	if gaps := r.sink.gaps(); len(gaps) != 1 || !gaps[0].From.Equal(from) || gaps[0].To.IsZero() || r.sink.messages()[0].m.Gap == nil {
+		t.Errorf("got %+v", gaps)
+	}
+}
+
+// TestSlowListenerHoldsUpNothing tells health to somebody who takes for ever.
+func TestSlowListenerHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	gate := make(chan struct{})
+	var told atomic.Int64
+	r := newRig(t, func(o *Options) { o.OnHealth = func(Health) { told.Add(1); <-gate } })
+	r.start(r.spec("crashy", "CRASHY=once:1"))
+	r.eventually("it was started again and collects", func() bool { return r.sink.count() >= 2 })
+	r.eventually("it is well", func() bool { return r.only().Healthy })
+	close(gate)
+	r.eventually("all was told in the end", func() bool { return told.Load() == 3 })
 }
 
 func residentKiB(t *testing.T, pid int) int {
@@ -164,7 +208,7 @@ func TestReconfigure(t *testing.T) {
 	r := newRig(t)
 	s := r.steady(`{"records": 10, "stay": true, "last": 5}`)
 	r.start(s)
-	r.eventually("the first run has sent", func() bool { return len(r.sink.ids()) == 10 })
+	r.eventually("the first run has sent", func() bool { return r.sink.count() == 10 })
 	before := r.only().PID
 	r.eventually("its checkpoint is durable", func() bool { c, _ := r.sink.Cursor(t.Context(), s.Instance); return string(c) == "10" })
 
@@ -173,7 +217,7 @@ func TestReconfigure(t *testing.T) {
 	r.sink.mu.Unlock()
 	s.Config = json.RawMessage(`{"records": 3, "stay": true}`)
 	r.start(s)
-	r.eventually("the old process has sent its last", func() bool { return len(r.sink.ids()) == 15 })
+	r.eventually("the old process has sent its last", func() bool { return r.sink.count() == 15 })
 	time.Sleep(200 * time.Millisecond)
 	if !alive(before) {
 		t.Error("the old process ended before its checkpoint was durable")
@@ -181,11 +225,11 @@ func TestReconfigure(t *testing.T) {
 	if after := r.only().PID; after == before || !alive(after) {
 		t.Error("the new process is not up beside the old one")
 	}
-	if n := len(r.sink.ids()); n != 15 {
+	if n := r.sink.count(); n != 15 {
 		t.Errorf("the new process collects already: %d events", n)
 	}
 	r.sink.release()
-	r.eventually("the new process has sent", func() bool { return len(r.sink.ids()) == 18 })
+	r.eventually("the new process has sent", func() bool { return r.sink.count() == 18 })
 	r.eventually("the old process has ended", func() bool { return !alive(before) })
 	for i, id := range r.sink.ids() {
 		if id != "e"+strconv.Itoa(i+1) {
@@ -329,7 +373,7 @@ func TestInstancesDoNotDisturbOneAnother(t *testing.T) {
 		}
 		return n == 4
 	})
-	r.eventually("all events have arrived", func() bool { return len(r.sink.ids()) == 801 })
+	r.eventually("all events have arrived", func() bool { return r.sink.count() == 801 })
 }
 
 func TestApplyWhileApplying(t *testing.T) {

@@ -41,8 +41,6 @@ type instance struct {
 	log  *slog.Logger
 	// changed wakes run after want has changed.
 	changed chan struct{}
-	// telling is held while OnHealth is called.
-	telling sync.Mutex
 
 	mu       sync.Mutex
 	want     want
@@ -219,9 +217,9 @@ func (in *instance) refused(w want, r launchResult) {
 		// The process with the configuration before goes on.
 		in.update(func(st *InstanceStatus) { st.Outdated = true })
 		in.setState(StateRunning)
-		in.setTrouble(troubleConfig, &trouble{summary: c.Summary, detail: c.String() + "\nMeanwhile it runs with its configuration from before."})
+		in.setTrouble(troubleConfig, &trouble{summary: c.Summary, detail: c.Detail() + "\nMeanwhile it runs with its configuration from before."})
 	} else {
-		in.setTrouble(troubleProcess, &trouble{summary: c.Summary, detail: c.String()})
+		in.setTrouble(troubleProcess, &trouble{summary: c.Summary, detail: c.Detail()})
 		in.chain(func() { in.collector.tellDown(c.Summary) })
 	}
 	ps := r.problems
@@ -291,7 +289,7 @@ func (in *instance) crashed() {
 	in.log.Error("a plugin ended unasked", "plugin", t.want.spec.Plugin, "exit", exit.String(),
 		"uptime", roundUptime(exit.Uptime).String(), "output", c.Lines, "next", c.Next)
 	in.setTrouble(troubleConfig, nil)
-	in.setTrouble(troubleProcess, &trouble{summary: c.Summary, detail: c.String()})
+	in.setTrouble(troubleProcess, &trouble{summary: c.Summary, detail: c.Detail()})
 }
 
 // stopCurrent lets the current process drain and waits for it.

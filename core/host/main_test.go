@@ -48,6 +48,10 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	testFolder = dir
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		// Fuzzing runs this in each of its workers, and needs no processes.
+		return m.Run()
+	}
 	args := []string{"build", "-ldflags=-s -w", "-o", dir + "/"}
 	for _, p := range testPlugins {
 		args = append(args, "github.com/regent-dev/regent/testdata/plugins/"+p)
@@ -182,6 +186,15 @@ func (s *sink) messages() []accepted {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]accepted(nil), s.got...)
+}
+
+// count returns how many records were accepted.
+func (s *sink) count() int {
+	n := 0
+	for _, a := range s.messages() {
+		n += len(a.m.Records)
+	}
+	return n
 }
 
 // ids returns the ids of the accepted events in order.

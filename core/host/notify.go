@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/regent-dev/regent/core/record"
@@ -84,7 +85,7 @@ func (in *instance) notify(ctx context.Context, ns []*pluginv1.Notification) ([]
 	defer cancel()
 	resp, err := pluginv1.NewNotifierClient(t.session.conn).Notify(ctx, &pluginv1.NotifyRequest{Notifications: ns})
 	if err != nil {
-		if t.session.proc.endsWithin(lastWords/5) || t.session.proc.ended() {
+		if t.session.proc.endedWith(status.Code(err)) {
 			return nil, fmt.Errorf("%w: its process %s during the delivery", ErrDown, t.session.proc.exit)
 		}
 		return nil, callError("deliver", deadline, err)

@@ -139,8 +139,8 @@ func FuzzLines(f *testing.F) {
 			b.Write(part)
 		}
 		b.flush()
-		if diff := cmp.Diff(whole, pieces); diff != "" {
-			t.Fatalf("how the bytes came made a difference: %s", diff)
+		if !slices.Equal(whole, pieces) {
+			t.Fatalf("how the bytes came made a difference: %d and %d lines", len(whole), len(pieces))
 		}
 	})
 }

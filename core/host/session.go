@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -39,6 +40,9 @@ const (
 	streamWindow     = 4 << 20
 	connectionWindow = 6 << 20
 )
+
+// slotTime is how long a start counts among those under way.
+const slotTime = 3 * time.Second
 
 // session is a process of a plugin that answers, with the connection to it.
 type session struct {
@@ -71,7 +75,10 @@ type connectOptions struct {
 func (b *base) connect(ctx context.Context, o connectOptions) (*session, error) {
 	select {
 	case b.slots <- struct{}{}:
-		defer func() { <-b.slots }()
+		// One that hangs must not hold up the others.
+		free := sync.OnceFunc(func() { <-b.slots })
+		defer time.AfterFunc(slotTime, free).Stop()
+		defer free()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -316,8 +323,10 @@ func (p *process) fail(ctx context.Context, err error) error {
 		}
 		return err
 	}
-	// A connection breaks a moment before the process that held it is seen to have ended.
-	p.endsWithin(lastWords / 5)
+	var call *callFailure
+	if errors.As(err, &call) {
+		p.endedWith(call.code)
+	}
 	p.condemn("it could not be used")
 	<-p.exited
 	if ctx.Err() != nil {
@@ -353,16 +362,40 @@ func (e *launchError) Error() string {
 
 func (e *launchError) Unwrap() error { return e.err }
 
+// callFailure is a call to a plugin that failed.
+type callFailure struct {
+	text string
+	code codes.Code
+}
+
+func (e *callFailure) Error() string { return e.text }
+
 // callError says what came of a call to a plugin. what completes "the plugin did not …".
 func callError(what string, deadline time.Duration, err error) error {
 	st := status.Convert(err)
+	message := printable([]byte(st.Message()), maxText)
+	f := &callFailure{code: st.Code()}
 	switch st.Code() {
 	case codes.DeadlineExceeded:
-		return fmt.Errorf("the plugin did not %s within %s", what, deadline)
+		f.text = fmt.Sprintf("the plugin did not %s within %s", what, deadline)
 	case codes.Unimplemented:
-		return fmt.Errorf("the plugin cannot %s: %s", what, printable([]byte(st.Message()), maxKey))
+		f.text = fmt.Sprintf("the plugin cannot %s: %s", what, message)
 	case codes.ResourceExhausted:
-		return fmt.Errorf("the plugin did not %s: a message is larger than the %d bytes allowed (%s)", what, wire.MaxMessage, printable([]byte(st.Message()), maxText))
+		f.text = fmt.Sprintf("the plugin did not %s: a message is larger than the %d bytes allowed (%s)", what, wire.MaxMessage, message)
+	default:
+		f.text = fmt.Sprintf("the plugin did not %s: %s", what, message)
 	}
-	return fmt.Errorf("the plugin did not %s: %s", what, printable([]byte(st.Message()), maxText))
+	return f
+}
+
+// broken is how long a process whose connection broke is given to be seen ending.
+const broken = 2 * time.Second
+
+// endedWith reports whether the end of the process is behind the failure of a call with the code. A
+// connection breaks a moment before the process that held it has ended.
+func (p *process) endedWith(code codes.Code) bool {
+	if code == codes.Unavailable {
+		return p.endsWithin(broken)
+	}
+	return p.ended()
 }

@@ -91,10 +91,8 @@ const (
 
 // setTrouble notes trouble of a kind, or with nil its end, and tells a change of the whole.
 func (in *instance) setTrouble(kind int, t *trouble) {
-	// The lock keeps the calls of OnHealth in order.
-	in.telling.Lock()
-	defer in.telling.Unlock()
 	in.mu.Lock()
+	defer in.mu.Unlock()
 	in.troubles[kind] = t
 	var worst trouble
 	for _, t := range in.troubles {
@@ -108,10 +106,8 @@ func (in *instance) setTrouble(kind int, t *trouble) {
 	told := in.told && st.Summary == worst.summary
 	in.told = true
 	st.Summary, st.Detail, st.Healthy = worst.summary, worst.detail, worst == trouble{}
-	h := Health{Instance: in.name, Plugin: st.Plugin, State: st.State, Healthy: st.Healthy, Summary: worst.summary, Detail: worst.detail, At: time.Now()}
-	in.mu.Unlock()
 	if !told {
-		in.h.o.OnHealth(h)
+		in.h.teller.add(Health{Instance: in.name, Plugin: st.Plugin, State: st.State, Healthy: st.Healthy, Summary: worst.summary, Detail: worst.detail, At: time.Now()})
 	}
 }
 

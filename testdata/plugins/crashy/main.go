@@ -6,7 +6,13 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
+	"math/big"
 	"os"
 	"strconv"
 	"time"
@@ -28,7 +34,7 @@ func main() {
 		fmt.Print("1|1|unix|/")
 		os.Exit(4)
 	case "after":
-		fmt.Printf("1|%d|unix|%s/none|grpc|\n", wire.Handshake.ProtocolVersion, os.Getenv("PLUGIN_UNIX_SOCKET_DIR"))
+		fmt.Printf("1|%d|unix|%s/none|grpc|%s\n", wire.Handshake.ProtocolVersion, os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), certificate())
 		os.Exit(5)
 	}
 	state := ""
@@ -83,4 +89,18 @@ func main() {
 		return nil, nil
 	}
 	p.Serve()
+}
+
+// certificate returns one as a handshake carries it.
+func certificate() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return base64.RawStdEncoding.EncodeToString(der)
 }
