@@ -26,6 +26,8 @@ type values struct {
 	// list member is being read.
 	inList bool
 	outer  bool
+	// settled says that nobody writes the file any more, so that what is not whole will not become so.
+	settled bool
 }
 
 // errHalf says that the stream ends in the middle of a value.
@@ -139,11 +141,19 @@ func (v *values) top() ([]byte, int, error) {
 	start := v.offset()
 	rec, line, err := v.value()
 	first := bytes.IndexByte(rec, '\n')
-	if first < 0 || errors.Is(err, errTooLong) || err == nil && json.Valid(rec) {
+	if first < 0 || errors.Is(err, errTooLong) || err == nil && json.Valid(rec) || errors.Is(err, errHalf) && !v.settled {
 		return rec, line, err
 	}
+	// Records begin a line; what is indented belongs to the damaged one.
+	for first >= 0 && first+1 < len(rec) && rec[first+1] != '{' {
+		more := bytes.IndexByte(rec[first+1:], '\n')
+		if more < 0 {
+			return rec, line, errBroken
+		}
+		first += 1 + more
+	}
 	v.pos = int(start-v.base) + first + 1
-	v.line = line + 1
+	v.line = line + bytes.Count(rec[:first+1], []byte{'\n'})
 	return bytes.TrimRight(rec[:first], "\r"), line, errBroken
 }
 
@@ -256,8 +266,9 @@ func (v *values) value() ([]byte, int, error) {
 			depth++
 		case '}', ']':
 			if depth == 0 {
-				// The end of what encloses a literal.
-				return v.take(i, line, tooLong)
+				// The end of what encloses a literal; a bracket that closes nothing is a value of its own,
+				// or reading would never get past it.
+				return v.take(max(i, v.pos+1), line, tooLong)
 			}
 			if depth--; depth == 0 {
 				return v.take(i+1, line, tooLong)

@@ -50,6 +50,42 @@ func ScanUntilList(b []byte, list func(name []byte) bool) (n int, lines, found b
 	return n, s.lines, s.found, err
 }
 
+// ScanMember checks one member of an object, its name at the start of b, and returns the offset after
+// its value; or that of the bracket of an array that list asks for, with found set.
+func ScanMember(b []byte, list func(name []byte) bool) (n int, found bool, err error) {
+	s := scanner{b: b}
+	i := s.space(0)
+	if i >= len(b) {
+		return i, false, ErrShort
+	}
+	if b[i] != '"' {
+		return i, false, wrong(i, "expected a member's name, found %s", show(b[i]))
+	}
+	name := i + 1
+	if i, err = text(b, name); err != nil {
+		return i, false, err
+	}
+	end := i - 1
+	if i = s.space(i); i >= len(b) {
+		return i, false, ErrShort
+	}
+	if b[i] != ':' {
+		return i, false, wrong(i, "expected ':' after a member's name, found %s", show(b[i]))
+	}
+	if i = s.space(i + 1); i >= len(b) {
+		return i, false, ErrShort
+	}
+	if b[i] == '[' && list(b[name:end]) {
+		return i, true, nil
+	}
+	n, _, err = Scan(b[i:])
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		syntax.At += i
+	}
+	return i + n, false, err
+}
+
 type scanner struct {
 	b     []byte
 	list  func(name []byte) bool

@@ -109,6 +109,32 @@ func TestScanUntilListStopsAtTheList(t *testing.T) {
 	}
 }
 
+func TestScanMember(t *testing.T) {
+	t.Parallel()
+	isRecords := func(name []byte) bool { return string(name) == "Records" }
+	for _, c := range []struct {
+		name, in string
+		n        int
+		found    bool
+		err      bool
+	}{
+		{"a value", `"a" : {"b":[1]} , "c":2}`, 15, false, false},
+		{"a list that is asked for", `"Records":[1`, 10, true, false},
+		{"a list that is not", `"Digests":[1],`, 13, false, false},
+		{"no name", `a:1`, 0, false, true},
+		{"no colon", `"a",1`, 3, false, true},
+		{"cut short", `"a":"b`, 6, false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n, found, err := ScanMember([]byte(c.in), isRecords)
+			if n != c.n || found != c.found || (err != nil) != c.err {
+				t.Errorf("got %d, %v, %v; want %d, %v", n, found, err, c.n, c.found)
+			}
+		})
+	}
+}
+
 func TestTextsRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "plain", `a"b\c`, "tab\tline\nreturn\r", "\x00\x1f", "äöü😀", "a/b"} {
