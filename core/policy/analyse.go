@@ -110,8 +110,9 @@ func (b *builder) checkDataRef(c *candidate, t *ast.Term, ref ast.Ref, own bool)
 // note gathers what of the policy is not type-checked.
 func (b *builder) note(c *candidate) {
 	var open []string
-	for _, t := range c.policy.ResourceTypes {
-		if v, ok := b.shapes[t]; !ok || v.isAny() {
+	for i, t := range c.policy.ResourceTypes {
+		resource, _ := c.inputs[i].member("resource")
+		if v, ok := resource.member("configuration"); ok && v.isAny() {
 			open = append(open, t)
 		}
 	}

@@ -338,6 +338,25 @@ func (s site) lacking() bool {
 	return s.known() && !slices.ContainsFunc(s.views, func(v view) bool { return v != nil })
 }
 
+// open reports whether nothing is known of the site in any type that has it.
+func (s site) open() bool {
+	known := false
+	for _, v := range s.views {
+		known = known || v != nil && !v.isAny()
+	}
+	return !known
+}
+
+// noteOpen notes a place below which nothing is declared. That of whole configurations, and of the
+// details of events, is said elsewhere.
+func (k *checker) noteOpen(path string) {
+	switch path {
+	case "input.event.detail", "input.resource.configuration", "input.previous.configuration", "?":
+		return
+	}
+	k.notes["members below "+path+", of which the schema says nothing"] = true
+}
+
 // kinds returns what kinds of value any type has at the site, 0 where that is open.
 func (s site) kinds() kinds {
 	var ks kinds
@@ -425,6 +444,10 @@ func (k *checker) ref(r *ast.Rule, t *ast.Term, ref ast.Ref) {
 			return
 		}
 		before := s
+		if before.open() {
+			k.noteOpen(before.path)
+			return
+		}
 		var missing []int
 		s, missing = k.step(s, step)
 		if _, constant := stepName(step); !constant {
