@@ -282,6 +282,10 @@ func (k *checker) other(resourceType, path string) site {
 // step goes to a member. missing are the types that have none there; where all lack it the site is
 // still known, with no views, and missing is as long as the list of types.
 func (k *checker) step(s site, t *ast.Term) (next site, missing []int) {
+	if s.open() {
+		// Nothing is known further down; the site keeps the name of where that began.
+		return s, nil
+	}
 	name, constant := stepName(t)
 	if !constant {
 		next = k.each(s)
@@ -303,6 +307,9 @@ func (k *checker) step(s site, t *ast.Term) (next site, missing []int) {
 
 // each is what stands at any member or element.
 func (k *checker) each(s site) site {
+	if s.open() {
+		return s
+	}
 	next := site{path: s.path + "[_]", views: make([]view, len(s.views))}
 	for i, v := range s.views {
 		if m, ok := v.values(); ok && v != nil {
