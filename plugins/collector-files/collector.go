@@ -294,8 +294,11 @@ func (r *run) records(ctx context.Context, path string, in io.Reader, p *progres
 		}
 		p.Records++
 		// At the top level a record ends where a line does: from here a growing file is followed.
-		p.Lines = !v.inList && !v.outer
-		p.Offset, p.Line = v.offset(), int64(v.line)-1
+		// In a compressed file offsets mean nothing; it is read again from its beginning.
+		if _, zipped := in.(*gzip.Reader); !zipped {
+			p.Lines = !v.inList && !v.outer
+			p.Offset, p.Line = v.offset(), int64(v.line)-1
+		}
 		if r.since++; r.since >= checkpointEvery {
 			if err := r.checkpoint(ctx); err != nil {
 				return false, err

@@ -323,6 +323,13 @@ func TestRealFiles(t *testing.T) {
 		if _, err := r.pass(t.Context(), func(string) {}); err != nil {
 			t.Fatal(err)
 		}
+		n := len(s.records)
+		if _, err := r.pass(t.Context(), func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.records) != n {
+			t.Errorf("%s: a second look read %d records again", c.path, len(s.records)-n)
+		}
 		if len(s.records) < c.good || len(s.records) > c.good+1 {
 			t.Errorf("%s: %d records, want %d", c.path, len(s.records), c.good)
 		}
