@@ -16,11 +16,16 @@ type tracker struct {
 	known map[string]*observed
 	// baseline is false until all files were looked at once: before that nothing is new.
 	baseline bool
-	// max bounds known. What lies beyond is not followed; the look at all files says so.
+	// ghosts are names that were made, and gone before they could be looked at, with the time they were
+	// made. A hint to come says whether each was removed or given another name.
+	ghosts map[string]time.Time
+	// max bounds known, and ghosts. What lies beyond is not followed; the look at all files says so.
 	max int
 }
 
-func newTracker(max int) *tracker { return &tracker{known: map[string]*observed{}, max: max} }
+func newTracker(max int) *tracker {
+	return &tracker{known: map[string]*observed{}, ghosts: map[string]time.Time{}, max: max}
+}
 
 // change is what a look at a file means. after is nil where the file is gone, before where it is new;
 // from is the path it had before a renaming.
@@ -107,8 +112,8 @@ func (t *tracker) apply(looks map[string]*observed, hints map[string]filewatch.H
 		}
 		switch {
 		case o == nil && k == nil:
-			if h := hints[name]; h.Created && h.Removed && !h.Moved {
-				changes = append(changes, change{name: name, at: at, transient: true})
+			if c, ok := t.ghost(name, hints[name]); ok {
+				changes = append(changes, c)
 			}
 		case o == nil:
 			delete(t.known, name)
@@ -119,6 +124,7 @@ func (t *tracker) apply(looks map[string]*observed, hints map[string]filewatch.H
 		case k == nil && len(t.known) >= t.max:
 		default:
 			t.known[name] = o
+			delete(t.ghosts, name)
 			if k == nil {
 				changes = append(changes, change{name: name, at: at, after: o})
 				continue
@@ -130,6 +136,25 @@ func (t *tracker) apply(looks map[string]*observed, hints map[string]filewatch.H
 		}
 	}
 	return renamed(changes, gone, goneName, hints)
+}
+
+// ghost takes hints about a name that is not there and was not known. It is told as made and removed
+// once it is known to have been removed; one that was given another name is told under that.
+func (t *tracker) ghost(name string, h filewatch.Hint) (change, bool) {
+	made, waiting := t.ghosts[name]
+	delete(t.ghosts, name)
+	if h.Created && !waiting {
+		made = h.First
+	}
+	switch {
+	case h.Moved || !h.Created && !waiting:
+		return change{}, false
+	case h.Removed:
+		return change{name: name, at: made, transient: true}, true
+	case len(t.ghosts) < t.max:
+		t.ghosts[name] = made
+	}
+	return change{}, false
 }
 
 // renamed joins the disappearing of one name with the appearing of another of the same file.
