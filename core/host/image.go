@@ -83,13 +83,16 @@ type image struct {
 type images struct {
 	// dir is a private folder for names and copies.
 	dir string
-	mu  sync.Mutex
+	// memory says whether memory can be executed.
+	memory bool
+
+	mu sync.Mutex
 	// live holds the images in use by sum and base name, under which they show in ps.
 	live map[string]*image
 }
 
 func newImages(dir string) *images {
-	return &images{dir: dir, live: map[string]*image{}}
+	return &images{dir: dir, memory: canExecMemory(), live: map[string]*image{}}
 }
 
 // open reads the binary at path and returns its image. pin is the sum it must have, "" where any will
@@ -115,7 +118,7 @@ func (s *images) open(path, pin string) (*image, error) {
 
 	// The content is hashed while it is copied, and the copy is what runs.
 	h := sha256.New()
-	sealed := !im.script && canExecMemory()
+	sealed := !im.script && s.memory
 	var copied *os.File
 	if sealed {
 		copied, err = createMemory(filepath.Base(path))
@@ -173,8 +176,8 @@ func (s *images) place(im *image, copied *os.File, sealed bool) error {
 			os.RemoveAll(dir)
 			return err
 		}
-		// The child resolves the link after the fork and before its descriptors close.
-		if err := os.Symlink(fmt.Sprintf("/proc/self/fd/%d", copied.Fd()), im.exec); err != nil {
+		// The child has the copy as its first descriptor after the standard ones (see files).
+		if err := os.Symlink("/proc/self/fd/3", im.exec); err != nil {
 			os.RemoveAll(dir)
 			return err
 		}
@@ -191,6 +194,16 @@ func (s *images) place(im *image, copied *os.File, sealed bool) error {
 		os.RemoveAll(dir)
 	}
 	return err
+}
+
+// files are the descriptors that a process which executes the image must be given. It would find the
+// copy under its number in the daemon too, were it not that Go moves the descriptors of a child about
+// before it executes, over whatever stands there.
+func (im *image) files() []*os.File {
+	if im.file == nil {
+		return nil
+	}
+	return []*os.File{im.file}
 }
 
 // release gives the image up. The processes that run from it go on.

@@ -99,8 +99,8 @@ func TestOverwrittenBinary(t *testing.T) {
 	if err := os.WriteFile(path, script, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(im.exec, "describe").Output()
-	if err != nil || !strings.Contains(string(out), "steady") {
+	out, err := describeImage(im)
+	if err != nil || !strings.Contains(out, "steady") {
 		t.Errorf("got %q, %v", out, err)
 	}
 	var se *SumError
@@ -114,6 +114,41 @@ func TestOverwrittenBinary(t *testing.T) {
 		if err := im.file.Truncate(0); err == nil {
 			t.Error("the sealed copy can be cut")
 		}
+	}
+}
+
+// describeImage executes an image by hand.
+func describeImage(im *image) (string, error) {
+	cmd := exec.Command(im.exec, "describe")
+	cmd.ExtraFiles = im.files()
+	out, err := cmd.Output()
+	return string(out), err
+}
+
+// TestPrivateCopy goes the way of systems that do not execute memory.
+func TestPrivateCopy(t *testing.T) {
+	t.Parallel()
+	path := copyBinary(t, "steady", 0o755)
+	s := newImages(t.TempDir())
+	s.memory = false
+	im, err := s.open(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho overwritten\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(im.exec)
+	if err != nil || info.Mode() != 0o700 || im.file != nil {
+		t.Errorf("got %v, %v", info, err)
+	}
+	out, err := describeImage(im)
+	if err != nil || !strings.Contains(out, "steady") {
+		t.Errorf("got %q, %v", out, err)
+	}
+	im.release()
+	if _, err := os.Stat(im.exec); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the copy stays: %v", err)
 	}
 }
 
@@ -133,7 +168,7 @@ func TestImagesAreShared(t *testing.T) {
 		t.Error("the same binary is held twice")
 	}
 	a.release()
-	if err := exec.Command(b.exec, "describe").Run(); err != nil {
+	if _, err := describeImage(b); err != nil {
 		t.Errorf("the image is gone while it is in use: %v", err)
 	}
 	b.release()
@@ -321,9 +356,14 @@ func TestBackoff(t *testing.T) {
 		random   float64
 		min, max time.Duration
 	}{
-		{1, 0, 100 * time.Millisecond, 100 * time.Millisecond}, {1, 1, time.Second, time.Second},
-		{2, 1, 2 * time.Second, 2 * time.Second}, {4, 1, 8 * time.Second, 8 * time.Second}, {4, 0, 100 * time.Millisecond, 100 * time.Millisecond},
-		{5, 0, time.Minute, time.Minute}, {5, 1, high, high}, {1000, 1, high, high},
+		{1, 0, 100 * time.Millisecond, 100 * time.Millisecond},
+		{1, 1, time.Second, time.Second},
+		{2, 1, 2 * time.Second, 2 * time.Second},
+		{4, 1, 8 * time.Second, 8 * time.Second},
+		{4, 0, 100 * time.Millisecond, 100 * time.Millisecond},
+		{5, 0, time.Minute, time.Minute},
+		{5, 1, high, high},
+		{1000, 1, high, high},
 	} {
 		if got := backoff(c.n, 5, low, high, func() float64 { return c.random }); got < c.min || got > c.max {
 			t.Errorf("failure %d: got %s, want %s to %s", c.n, got, c.min, c.max)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -210,7 +211,7 @@ func (in *instance) refused(w want, r launchResult) {
 	if errors.As(r.err, &le) {
 		c.Summary, c.Uptime, c.Lines = le.err.Error(), le.uptime, le.lines
 	}
-	c.Summary = fmt.Sprintf("%s is not up: %s", in.name, c.Summary)
+	c.Summary = fmt.Sprintf("%s is not up: %s", in.name, strings.ReplaceAll(c.Summary, "\n", "; "))
 	in.scheduleRetry(c)
 	in.log.Error("a plugin could not be started", "plugin", w.spec.Plugin, "phase", string(phase), "err", r.err, "next", c.Next)
 	if in.current != nil {

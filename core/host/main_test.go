@@ -263,11 +263,14 @@ type rig struct {
 	sink   *sink
 	health *healths
 	logs   *logs
+	// dir is removed after the host has stopped.
+	dir    string
+	states int
 }
 
 func newRig(t testing.TB, change ...func(*Options)) *rig {
 	t.Helper()
-	r := &rig{t: t, sink: newSink(), health: &healths{}, logs: &logs{}}
+	r := &rig{t: t, sink: newSink(), health: &healths{}, logs: &logs{}, dir: t.TempDir()}
 	o := Options{
 		RunDir: runFolder(t), Log: slog.New(slog.NewTextHandler(io.MultiWriter(r.logs), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Sink: r.sink, Cursors: r.sink, OnHealth: r.health.on, Timing: quick(),
@@ -304,9 +307,10 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 // spec is an instance of a test plugin; env is what makes it misbehave.
 func (r *rig) spec(plugin string, env ...string) Spec {
 	r.t.Helper()
+	r.states++
 	return Spec{
 		Instance: record.NewInstance("collector", plugin, "test"), Role: pluginv1.Role_ROLE_COLLECTOR, Plugin: plugin,
-		Path: binary(plugin), Env: env, StateDir: filepath.Join(r.t.TempDir(), "state"),
+		Path: binary(plugin), Env: env, StateDir: filepath.Join(r.dir, "state"+strconv.Itoa(r.states)),
 	}
 }
 

@@ -78,7 +78,7 @@ var _ runner.Runner = (*process)(nil)
 func newProcess(im *image, l *launcher, log *slog.Logger, dir string) *process {
 	p := &process{image: im, launcher: l, log: log, out: newOutput(log), exited: make(chan struct{})}
 	p.shakeR, p.shakeW = io.Pipe()
-	p.cmd = &exec.Cmd{Path: im.exec, Args: []string{im.source}, Dir: dir, SysProcAttr: processAttributes()}
+	p.cmd = &exec.Cmd{Path: im.exec, Args: []string{im.source}, Dir: dir, ExtraFiles: im.files(), SysProcAttr: processAttributes()}
 	return p
 }
 
@@ -147,7 +147,7 @@ func (p *process) exec(ctx context.Context) error {
 		}
 		// A Cmd starts once.
 		again := *p.cmd
-		p.cmd = &exec.Cmd{Path: again.Path, Args: again.Args, Env: again.Env, Dir: again.Dir, SysProcAttr: again.SysProcAttr, Stdin: again.Stdin, Stdout: again.Stdout, Stderr: again.Stderr}
+		p.cmd = &exec.Cmd{Path: again.Path, Args: again.Args, Env: again.Env, Dir: again.Dir, ExtraFiles: again.ExtraFiles, SysProcAttr: again.SysProcAttr, Stdin: again.Stdin, Stdout: again.Stdout, Stderr: again.Stderr}
 		t := time.NewTimer(10 * time.Millisecond)
 		select {
 		case <-t.C:

@@ -28,9 +28,8 @@ type config struct {
 }
 
 type collector struct {
-	cfg  config
-	env  sdk.Env
-	next int
+	cfg config
+	env sdk.Env
 }
 
 func open(_ context.Context, cfg config, env sdk.Env) (sdk.Collector, error) {
