@@ -111,8 +111,8 @@ func (b *builder) checkDataRef(c *candidate, t *ast.Term, ref ast.Ref, own bool)
 func (b *builder) note(c *candidate) {
 	var open []string
 	for i, t := range c.policy.ResourceTypes {
-		resource, _ := c.inputs[i].member("resource")
-		if v, ok := resource.member("configuration"); ok && v.isAny() {
+		resource, _ := c.inputs[i].Member("resource")
+		if v, ok := resource.Member("configuration"); ok && v.IsAny() {
 			open = append(open, t)
 		}
 	}

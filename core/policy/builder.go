@@ -16,6 +16,8 @@ import (
 
 	"github.com/regent-dev/regent/core/diag"
 	"github.com/regent-dev/regent/core/policy/internal/dialect"
+	"github.com/regent-dev/regent/core/policy/internal/dispatch"
+	"github.com/regent-dev/regent/core/policy/internal/shape"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/verdict"
 )
@@ -36,7 +38,7 @@ type builder struct {
 	candidates []*candidate
 	byPackage  map[string]*candidate
 	compiler   *ast.Compiler
-	shapes     map[string]view
+	shapes     map[string]shape.View
 }
 
 // candidate is a package that is to become a policy.
@@ -55,7 +57,7 @@ type candidate struct {
 	closure []*ast.Rule
 	// inputs are the shapes of input, one for each resource type; lowered is what OPA's checker gets
 	// of them.
-	inputs  []view
+	inputs  []shape.View
 	lowered map[string]any
 
 	problems diag.Problems
@@ -132,7 +134,7 @@ func Compile(ctx context.Context, files []File, opt Options) (*Set, diag.Problem
 }
 
 func (b *builder) build(ctx context.Context, files []File) *Set {
-	empty := &Set{byID: map[verdict.PolicyID]*Policy{}, byType: map[string][]*Policy{}, dispatch: newDispatcher(nil, nil)}
+	empty := &Set{byID: map[verdict.PolicyID]*Policy{}, byType: map[string][]*Policy{}, dispatch: dispatch.New[*Policy](nil, nil)}
 	b.load(ctx, files)
 	if err := ctx.Err(); err != nil {
 		b.errorf(nil, nil, "Policies were not compiled", "Compiling was given up: %v.", err)
@@ -388,12 +390,19 @@ func (b *builder) checkTests() {
 
 // readSchemas parses the schemas of the resource types.
 func (b *builder) readSchemas() {
-	b.shapes = make(map[string]view, len(b.opt.Schemas))
+	b.shapes = make(map[string]shape.View, len(b.opt.Schemas))
 	for _, t := range slices.Sorted(maps.Keys(b.opt.Schemas)) {
 		if len(b.opt.Schemas[t]) == 0 {
 			continue
 		}
-		v, err := parseShape(b.opt.Schemas[t], b.opt.Cache)
+		key := record.Sum(b.opt.Schemas[t])
+		v, cached := b.opt.Cache.shape(key)
+		var err error
+		if !cached {
+			if v, err = shape.Parse(b.opt.Schemas[t]); err == nil {
+				b.opt.Cache.putShape(key, v)
+			}
+		}
 		if err != nil {
 			b.warnf(nil, nil, "Schema of a resource type is broken",
 				"Policies on %s are not type-checked: %v. The plugin that declares it needs mending.", t, err)

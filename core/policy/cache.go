@@ -3,6 +3,7 @@ package policy
 import (
 	"sync"
 
+	"github.com/regent-dev/regent/core/policy/internal/shape"
 	"github.com/regent-dev/regent/core/record"
 )
 
@@ -13,7 +14,7 @@ type Cache struct {
 	mu         sync.Mutex
 	generation uint64
 	sources    map[record.Digest]*cached[*source]
-	shapes     map[record.Digest]*cached[view]
+	shapes     map[record.Digest]*cached[shape.View]
 	parameters map[record.Digest]*cached[*parameterSchema]
 }
 
@@ -26,7 +27,7 @@ type cached[T any] struct {
 func NewCache() *Cache {
 	return &Cache{
 		sources:    map[record.Digest]*cached[*source]{},
-		shapes:     map[record.Digest]*cached[view]{},
+		shapes:     map[record.Digest]*cached[shape.View]{},
 		parameters: map[record.Digest]*cached[*parameterSchema]{},
 	}
 }
@@ -84,14 +85,14 @@ func (c *Cache) putSource(key record.Digest, s *source) {
 	}
 }
 
-func (c *Cache) shape(key record.Digest) (view, bool) {
+func (c *Cache) shape(key record.Digest) (shape.View, bool) {
 	if c == nil {
 		return nil, false
 	}
 	return lookup(c, c.shapes, key)
 }
 
-func (c *Cache) putShape(key record.Digest, v view) {
+func (c *Cache) putShape(key record.Digest, v shape.View) {
 	if c != nil {
 		put(c, c.shapes, key, v)
 	}

@@ -1,72 +1,48 @@
 package policy
 
 import (
-	"maps"
-	"slices"
+	"github.com/regent-dev/regent/core/policy/internal/shape"
 )
-
-// scalar is the shape of a value without members.
-func scalar(ks kinds) view { return view{{kinds: ks}} }
-
-// object is the shape of an object with exactly these members.
-func object(props map[string]view) view { return view{{kinds: kindObject, props: props}} }
-
-// list is the shape of an array of elements of this shape.
-func list(items view) view { return view{{kinds: kindArray, items: items}} }
 
 // eventShape is what every event has, whatever its source. The containers are always there; the
 // detail is the source's own and open.
-func eventShape() view {
-	text := scalar(kindString)
-	return object(map[string]view{
+func eventShape() shape.View {
+	text := shape.Scalar(shape.String)
+	return shape.Obj(map[string]shape.View{
 		"id": text, "time": text, "source": text, "type": text, "action": text, "outcome": text,
 		"accountId": text, "region": text,
-		"error":  object(map[string]view{"code": text, "message": text}),
-		"actor":  object(map[string]view{"type": text, "id": text, "name": text, "accountId": text, "sessionId": text}),
-		"origin": object(map[string]view{"address": text, "userAgent": text}),
-		"targets": list(object(map[string]view{
+		"error":  shape.Obj(map[string]shape.View{"code": text, "message": text}),
+		"actor":  shape.Obj(map[string]shape.View{"type": text, "id": text, "name": text, "accountId": text, "sessionId": text}),
+		"origin": shape.Obj(map[string]shape.View{"address": text, "userAgent": text}),
+		"targets": shape.List(shape.Obj(map[string]shape.View{
 			"resourceType": text, "resourceId": text, "name": text, "accountId": text, "region": text,
 		})),
-		"detail": view{anything},
+		"detail": shape.Any(),
 	})
 }
 
 // itemShape is what every item has, with what the collector's schema says of its type laid over it.
 // Without a schema the configuration is open, and the names around it are still checked.
-func itemShape(schema view) view {
-	text := scalar(kindString)
-	props := map[string]view{
+func itemShape(schema shape.View) shape.View {
+	text := shape.Scalar(shape.String)
+	props := map[string]shape.View{
 		"accountId": text, "region": text, "resourceType": text, "resourceId": text,
-		"resourceName": scalar(kindString | kindNull), "arn": scalar(kindString | kindNull),
-		"availabilityZone":             scalar(kindString | kindNull),
+		"resourceName": shape.Scalar(shape.String | shape.Null), "arn": shape.Scalar(shape.String | shape.Null),
+		"availabilityZone":             shape.Scalar(shape.String | shape.Null),
 		"configurationItemCaptureTime": text, "configurationItemDeliveryTime": text,
 		"configurationItemMD5Hash": text, "configurationItemStatus": text,
-		"configurationItemVersion": view{anything}, "version": view{anything},
-		"configurationStateId": view{anything}, "configurationStateMd5Hash": text,
-		"recordingFrequency": text, "resourceCreationTime": scalar(kindString | kindNull),
-		"tags":          {{kinds: kindObject, extra: text}},
-		"relatedEvents": list(text),
-		"relationships": list(object(map[string]view{
+		"configurationItemVersion": shape.Any(), "version": shape.Any(),
+		"configurationStateId": shape.Any(), "configurationStateMd5Hash": text,
+		"recordingFrequency": text, "resourceCreationTime": shape.Scalar(shape.String | shape.Null),
+		"tags":          shape.Map(text),
+		"relatedEvents": shape.List(text),
+		"relationships": shape.List(shape.Obj(map[string]shape.View{
 			"resourceType": text, "resourceId": text, "resourceName": text, "name": text, "relationshipName": text,
 		})),
-		"configuration":              view{anything},
-		"supplementaryConfiguration": view{anything},
+		"configuration":              shape.Any(),
+		"supplementaryConfiguration": shape.Any(),
 	}
-	open := false
-	for _, s := range schema.flatten() {
-		if len(schema) == 0 || s == anything {
-			break
-		}
-		for _, name := range slices.Sorted(maps.Keys(s.props)) {
-			if v := s.props[name]; !v.isAny() {
-				props[name] = v
-			} else if _, known := props[name]; !known {
-				props[name] = v
-			}
-		}
-		open = open || s.open && len(s.props) > 0
-	}
-	return view{{kinds: kindObject, props: props, open: open}}
+	return shape.Over(props, schema)
 }
 
 // shapeInput works out the shapes of a policy's input.
@@ -81,21 +57,21 @@ func (b *builder) shapeInput(c *candidate) {
 	for _, t := range types {
 		c.inputs = append(c.inputs, b.inputShape(c, t))
 	}
-	c.lowered = lowered(c.inputs, usedNames(c))
+	c.lowered = shape.Lowered(c.inputs, usedNames(c))
 }
 
 // inputShape is what a policy finds under input, for one of its resource types.
-func (b *builder) inputShape(c *candidate, resourceType string) view {
-	params := view{anything}
+func (b *builder) inputShape(c *candidate, resourceType string) shape.View {
+	params := shape.Any()
 	if c.params != nil {
-		params = shapeOf(any(c.params.doc))
+		params = shape.Of(any(c.params.doc))
 	}
 	if c.policy.Kind == KindAlarm {
-		return object(map[string]view{"event": eventShape(), "parameters": params})
+		return shape.Obj(map[string]shape.View{"event": eventShape(), "parameters": params})
 	}
 	item := itemShape(b.shapes[resourceType])
-	return object(map[string]view{
+	return shape.Obj(map[string]shape.View{
 		"resource": item, "parameters": params,
-		"previous": append(slices.Clone(item), &shape{kinds: kindNull}),
+		"previous": shape.Nullable(item),
 	})
 }

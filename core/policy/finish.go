@@ -7,6 +7,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/regent-dev/regent/core/policy/internal/dialect"
+	"github.com/regent-dev/regent/core/policy/internal/dispatch"
+	"github.com/regent-dev/regent/core/policy/internal/shape"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/verdict"
 )
@@ -20,7 +22,7 @@ func (b *builder) finish() *Set {
 		event: ast.StringTerm("event"), parameters: ast.StringTerm("parameters"),
 	}
 	var alarms []*Policy
-	var alternatives [][]conjunction
+	var alternatives [][]dispatch.Conjunction
 	var sum digester
 	for _, c := range b.candidates {
 		p := c.policy
@@ -29,7 +31,6 @@ func (b *builder) finish() *Set {
 		}
 		p.Digest, p.TextDigest = b.digestOf(c), b.textDigestOf(c)
 		p.prog = b.program(c, state, names)
-		p.rank = int32(len(set.policies))
 		set.policies = append(set.policies, p)
 		set.byID[p.ID] = p
 		sum.text(string(p.ID), p.Digest.String(), p.TextDigest.String())
@@ -39,7 +40,6 @@ func (b *builder) finish() *Set {
 				set.byType[t] = append(set.byType[t], p)
 			}
 		case KindAlarm:
-			q := &requirer{compiler: b.compiler, params: p.prog.params.Value}
 			var main []*ast.Rule
 			for _, r := range c.rules {
 				if ruleNameCompiled(r) == mainRule(p.Kind) {
@@ -47,10 +47,10 @@ func (b *builder) finish() *Set {
 				}
 			}
 			alarms = append(alarms, p)
-			alternatives = append(alternatives, q.requirements(main))
+			alternatives = append(alternatives, dispatch.Requirements(b.compiler, p.prog.params.Value, main))
 		}
 	}
-	set.dispatch = newDispatcher(alarms, alternatives)
+	set.dispatch = dispatch.New(alarms, alternatives)
 	set.digest = sum.sum()
 	slices.Sort(set.notes)
 	return set
@@ -90,7 +90,7 @@ func (b *builder) program(c *candidate, state *evaluations, names *inputNames) *
 		}
 	}
 	for _, ptr := range p.Requires {
-		tokens, _ := pointerTokens(ptr) // checked with the METADATA
+		tokens, _ := shape.Tokens(ptr) // checked with the METADATA
 		prog.requires = append(prog.requires, tokens)
 	}
 	return prog

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/regent-dev/regent/core/policy/internal/dialect"
+	"github.com/regent-dev/regent/core/policy/internal/shape"
 	"github.com/regent-dev/regent/core/verdict"
 )
 
@@ -75,7 +76,7 @@ func (p *Policy) element(v ast.Value, wrong *complaints) (e element, ok bool) {
 				if !p.text(&e.path, "path", m.Value, wrong) {
 					break
 				}
-				if _, err := pointerTokens(e.path); err != nil {
+				if _, err := shape.Tokens(e.path); err != nil {
 					wrong.add("path %q of an element is not a JSON pointer: it does not begin with a slash", cut(e.path, 80))
 					e.path = ""
 					break
@@ -193,7 +194,7 @@ func (p *Policy) denials(v ast.Value, item *Value, wrong *complaints) []verdict.
 // valueAt is what stands at a pointer: null where nothing does, and nothing where it is too long to
 // be shown beside a message.
 func valueAt(item *Value, pointer string) json.RawMessage {
-	tokens, err := pointerTokens(pointer)
+	tokens, err := shape.Tokens(pointer)
 	if err != nil {
 		return nil
 	}

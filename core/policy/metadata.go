@@ -8,6 +8,7 @@ import (
 
 	"github.com/regent-dev/regent/core/diag"
 	"github.com/regent-dev/regent/core/policy/internal/dialect"
+	"github.com/regent-dev/regent/core/policy/internal/shape"
 	"github.com/regent-dev/regent/core/verdict"
 )
 
@@ -158,7 +159,7 @@ func (r *blockReader) custom(kind Kind, md *metadata, n *yaml.Node, allowed []st
 		case "requires":
 			md.requires, md.requiresAt = r.texts(p)
 			for i, ptr := range md.requires {
-				if _, err := pointerTokens(ptr); err != nil || ptr == "" {
+				if _, err := shape.Tokens(ptr); err != nil || ptr == "" {
 					r.failAt(md.requiresAt[i], "Not a JSON pointer",
 						"%q does not begin with a slash. Write the path below the item, like /configuration/encrypted.", ptr)
 				}

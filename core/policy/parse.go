@@ -49,7 +49,16 @@ type jsonParser struct {
 	text  []byte
 }
 
-func (p *jsonParser) space() { p.at = skipSpace(p.src, p.at) }
+func (p *jsonParser) space() {
+	for p.at < len(p.src) {
+		switch p.src[p.at] {
+		case ' ', '\t', '\n', '\r':
+			p.at++
+		default:
+			return
+		}
+	}
+}
 
 func (p *jsonParser) value(depth int) (ast.Value, error) {
 	if p.at >= len(p.src) {

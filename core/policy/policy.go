@@ -76,6 +76,4 @@ type Policy struct {
 	HasTest bool
 
 	prog *program
-	// rank is the place in the order of IDs.
-	rank int32
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/regent-dev/regent/core/diag"
 	"github.com/regent-dev/regent/core/policy/internal/dialect"
+	"github.com/regent-dev/regent/core/policy/internal/shape"
 )
 
 // mainRule is the rule that a kind of policy answers with.
@@ -129,7 +130,7 @@ func (b *builder) checkElements(c *candidate) {
 func (b *builder) checkElement(c *candidate, f *flow, r *ast.Rule, t *ast.Term) {
 	obj, ok := t.Value.(ast.Object)
 	if !ok {
-		if k := constantKind(t.Value); k != 0 && k != kindString && k != kindObject {
+		if k := constantKind(t.Value); k != 0 && k != shape.String && k != shape.Object {
 			b.errorf(c, dialect.Range(r.Head.Location), "Element is neither text nor object",
 				"%v is put into %s, whose elements are messages or objects with %s.", t, mainRule(c.policy.Kind), dialect.Listed(elementKeys(c.policy.Kind)))
 			return
@@ -158,13 +159,13 @@ func (b *builder) checkElement(c *candidate, f *flow, r *ast.Rule, t *ast.Term) 
 		for _, value := range f.values(v) {
 			kind := constantKind(value.Value)
 			switch {
-			case name == "msg" && kind != 0 && kind != kindString:
+			case name == "msg" && kind != 0 && kind != shape.String:
 				b.errorf(c, where, "Message is not text", "msg is %v; it must be a text.", value)
 			case name == "msg":
 				b.checkMessage(c, f, value, r)
-			case (name == "path" || name == "key") && kind != 0 && kind != kindString:
+			case (name == "path" || name == "key") && kind != 0 && kind != shape.String:
 				b.errorf(c, where, "Member of an element is not text", "%s is %v; it must be a text.", name, value)
-			case name == "path" && kind == kindString:
+			case name == "path" && kind == shape.String:
 				b.checkPointer(c, string(value.Value.(ast.String)), where, false)
 			}
 		}
@@ -286,20 +287,20 @@ func ruleNameCompiled(r *ast.Rule) string {
 }
 
 // constantKind returns the kind of a constant, 0 for what is only known at evaluation.
-func constantKind(v ast.Value) kinds {
+func constantKind(v ast.Value) shape.Kinds {
 	switch v := v.(type) {
 	case ast.Null:
-		return kindNull
+		return shape.Null
 	case ast.Boolean:
-		return kindBoolean
+		return shape.Boolean
 	case ast.Number:
-		return kindNumber
+		return shape.Number
 	case ast.String:
-		return kindString
+		return shape.String
 	case *ast.Array, ast.Set:
-		return kindArray
+		return shape.Array
 	case ast.Object:
-		return kindObject
+		return shape.Object
 	default:
 		_ = v
 	}

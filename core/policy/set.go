@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/dispatch"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/verdict"
 )
@@ -52,7 +53,7 @@ type Set struct {
 	byID     map[verdict.PolicyID]*Policy
 	byType   map[string][]*Policy
 	digest   record.Digest
-	dispatch *dispatcher
+	dispatch *dispatch.Index[*Policy]
 	notes    []string
 }
 
@@ -68,7 +69,7 @@ func (s *Set) ForType(resourceType string) []*Policy { return s.byType[resourceT
 
 // ForEvent appends to dst the alarms that this event may match, sorted by ID.
 func (s *Set) ForEvent(ev *record.Event, dst []*Policy) []*Policy {
-	return s.dispatch.forEvent(ev, dst)
+	return s.dispatch.For(ev, dst)
 }
 
 // Digest covers the Digest and TextDigest of every policy.

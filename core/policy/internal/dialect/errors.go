@@ -11,11 +11,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/policy/internal/shape"
 )
-
-// RestOf is the member that stands in a schema for all that were left out of it. It is no name that
-// a resource has, and it is not shown.
-const RestOf = "\x00rest"
 
 // ParserOptions are the same for policies and tests. METADATA is parsed by OPA too, so that a
 // mistake in its YAML is a parse error with OPA's hints.
@@ -166,7 +163,7 @@ func typeDetail(e *ast.Error) string {
 		name := strings.Trim(d.Ref[d.Pos].String(), `"`)
 		var names []string
 		for _, v := range d.OneOf {
-			if s, ok := v.(ast.String); ok && string(s) != RestOf {
+			if s, ok := v.(ast.String); ok && string(s) != shape.RestOf {
 				names = append(names, string(s))
 			}
 		}

@@ -1,4 +1,4 @@
-package policy
+package dispatch
 
 import (
 	"slices"
@@ -7,11 +7,11 @@ import (
 	"github.com/regent-dev/regent/core/record"
 )
 
-// dispatcher finds the alarms that an event may match. Alternatives are filed under the clause that
-// tells events apart best; what else an alternative requires is compared when the event gets there.
-// It is immutable.
-type dispatcher struct {
-	policies []*Policy // alarms, sorted by ID
+// Index finds the items that an event may match. Alternatives are filed under the clause that tells
+// events apart best; what else an alternative requires is compared when the event gets there. It is
+// immutable.
+type Index[T any] struct {
+	items    []T
 	byAction map[string][]entry
 	byError  map[string][]entry
 	bySource map[string][]entry
@@ -20,7 +20,7 @@ type dispatcher struct {
 	paths map[string]int32
 }
 
-// entry is one alternative of one policy.
+// entry is one alternative of one item.
 type entry struct {
 	rank   int32
 	checks []check
@@ -138,11 +138,10 @@ func (f field) of(ev *record.Event) string {
 	return ""
 }
 
-// newDispatcher files the alternatives of each policy; alternatives has one element for each of
-// policies.
-func newDispatcher(policies []*Policy, alternatives [][]conjunction) *dispatcher {
-	d := &dispatcher{
-		policies: policies, byAction: map[string][]entry{}, byError: map[string][]entry{}, bySource: map[string][]entry{},
+// New files the alternatives of each item; alternatives has one element for each of items.
+func New[T any](items []T, alternatives [][]Conjunction) *Index[T] {
+	d := &Index[T]{
+		items: items, byAction: map[string][]entry{}, byError: map[string][]entry{}, bySource: map[string][]entry{},
 		paths: map[string]int32{},
 	}
 	for i, alts := range alternatives {
@@ -153,7 +152,7 @@ func newDispatcher(policies []*Policy, alternatives [][]conjunction) *dispatcher
 	return d
 }
 
-func (d *dispatcher) file(rank int32, c conjunction) {
+func (d *Index[T]) file(rank int32, c Conjunction) {
 	e := entry{rank: rank}
 	var values []string
 	var under map[string][]entry
@@ -200,7 +199,7 @@ func boolOrder(b bool) int {
 	return 0
 }
 
-func (d *dispatcher) check(f field, cl clause) check {
+func (d *Index[T]) check(f field, cl Clause) check {
 	c := check{field: f, values: cl.values}
 	if f == fieldBody {
 		key := strings.Join(cl.path, "\x00")
@@ -233,25 +232,34 @@ func (c *check) has(s string) bool {
 	return false
 }
 
-// forEvent appends the policies that may match, sorted by ID.
-func (d *dispatcher) forEvent(ev *record.Event, dst []*Policy) []*Policy {
-	start := len(dst)
-	dst = d.scan(ev, d.byAction[ev.Action], dst)
-	dst = d.scan(ev, d.byError[ev.ErrorCode], dst)
-	dst = d.scan(ev, d.bySource[ev.Source], dst)
-	dst = d.scan(ev, d.rest, dst)
-	return sorted(dst, start)
+// For appends to dst the items that the event may match, in the order of New. It does not allocate
+// where dst has room and there are no more than a hundred of them.
+func (d *Index[T]) For(ev *record.Event, dst []T) []T {
+	var room [128]int32
+	ranks := room[:0]
+	ranks = scan(ev, d.byAction[ev.Action], ranks)
+	ranks = scan(ev, d.byError[ev.ErrorCode], ranks)
+	ranks = scan(ev, d.bySource[ev.Source], ranks)
+	ranks = scan(ev, d.rest, ranks)
+	if len(ranks) == 0 {
+		return dst
+	}
+	slices.Sort(ranks)
+	for _, r := range slices.Compact(ranks) {
+		dst = append(dst, d.items[r])
+	}
+	return dst
 }
 
-func (d *dispatcher) scan(ev *record.Event, entries []entry, dst []*Policy) []*Policy {
-	// Alarms that look at the same path of the body mostly stand together.
+// scan appends the ranks of the entries whose checks all hold.
+func scan(ev *record.Event, entries []entry, ranks []int32) []int32 {
+	// Items that look at the same path of the body mostly stand together.
 	var at place
 	last := int32(-1)
 next:
 	for i := range entries {
 		e := &entries[i]
-		p := d.policies[e.rank]
-		if n := len(dst); n > 0 && dst[n-1] == p {
+		if n := len(ranks); n > 0 && ranks[n-1] == e.rank {
 			continue
 		}
 		for j := range e.checks {
@@ -269,28 +277,7 @@ next:
 				continue next
 			}
 		}
-		dst = append(dst, p)
+		ranks = append(ranks, e.rank)
 	}
-	return dst
-}
-
-// sorted sorts the part of dst that was appended and drops what stands there twice. There are few,
-// and they come nearly sorted.
-func sorted(dst []*Policy, start int) []*Policy {
-	for i := start + 1; i < len(dst); i++ {
-		p := dst[i]
-		j := i
-		for ; j > start && dst[j-1].rank > p.rank; j-- {
-			dst[j] = dst[j-1]
-		}
-		dst[j] = p
-	}
-	out := start
-	for i := start; i < len(dst); i++ {
-		if i == start || dst[i] != dst[out-1] {
-			dst[out] = dst[i]
-			out++
-		}
-	}
-	return dst[:out]
+	return ranks
 }
