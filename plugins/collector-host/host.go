@@ -47,7 +47,7 @@ type host struct {
 	owners   *owners
 	rpm      rpmCache
 	sums     *sums
-	settled  settledSockets
+	settled  settled
 }
 
 func newHost(cfg config, env sdk.Env) (*host, error) {

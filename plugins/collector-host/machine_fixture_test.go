@@ -2,13 +2,14 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"golang.org/x/sys/unix"
@@ -285,19 +286,29 @@ func TestAnotherPassSaysTheSame(t *testing.T) {
 	}
 }
 
-// TestUDPSocketsThatStayAreListeners follows a socket with a port of the kernel's choosing.
+// TestUDPSocketsThatStayAreListeners follows a socket with a port of the kernel's choosing through
+// passes and a restart.
 func TestUDPSocketsThatStayAreListeners(t *testing.T) {
 	t.Parallel()
-	c := opened(t, func(c *config) { c.Root, c.Include = fixture(t), []string{"listener"} })
-	var ids []string
-	for range 2 {
-		s := &scan{host: c.host}
-		ids = nil
-		if err := listListeners(context.Background(), s, func(r resource) error { ids = append(ids, r.id); return nil }); err != nil {
-			t.Fatal(err)
-		}
+	const service = "udp/0.0.0.0/49153"
+	root := fixture(t)
+	instance := func() *collector {
+		c := opened(t, func(c *config) { c.Root, c.Include = root, []string{"listener"} })
+		c.every = 10 * time.Millisecond
+		return c
 	}
-	if !slices.Contains(ids, "udp/0.0.0.0/49153") {
-		t.Errorf("the socket is not among %v in the second pass", ids)
+	r := collect(t, instance())
+	r.until("the cursor that knows it", func() bool { return strings.Contains(string(r.cursor), service) })
+	if n := len(r.ofType(typeListener)); n == 0 || r.got[0].ID == service {
+		t.Error("the first pass takes it for a service")
 	}
+
+	again := newRecorder(t)
+	again.cursor = r.cursor
+	collectInto(t, instance(), again)
+	again.one(typeListener, service)
+
+	garbled := newRecorder(t)
+	garbled.cursor = []byte("{")
+	collectInto(t, instance(), garbled)
 }

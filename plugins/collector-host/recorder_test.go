@@ -32,6 +32,7 @@ type recorder struct {
 	problems    []sdk.Problem
 	gaps        []string
 	checkpoints int
+	cursor      []byte
 	// block, where it is not nil, holds up items and events until it is closed.
 	block chan struct{}
 }
@@ -123,7 +124,11 @@ func (r *recorder) signal() {
 	}
 }
 
-func (r *recorder) Cursor() []byte { return nil }
+func (r *recorder) Cursor() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cursor
+}
 
 func (r *recorder) Item(_ context.Context, it sdk.Item) error {
 	r.wait()
@@ -186,10 +191,11 @@ func (r *recorder) Damaged(context.Context, sdk.Kind, []byte, string, string) er
 	panic("not used")
 }
 
-func (r *recorder) Checkpoint(context.Context, []byte) (uint64, error) {
+func (r *recorder) Checkpoint(_ context.Context, cursor []byte) (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.checkpoints++
+	r.cursor = cursor
 	r.signal()
 	return uint64(r.checkpoints), nil
 }
@@ -322,6 +328,12 @@ func (w testWriter) Write(b []byte) (int, error) {
 func collect(t *testing.T, c *collector) *recorder {
 	t.Helper()
 	r := newRecorder(t)
+	collectInto(t, c, r)
+	return r
+}
+
+func collectInto(t *testing.T, c *collector, r *recorder) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Collect(ctx, r) }()
@@ -332,7 +344,6 @@ func collect(t *testing.T, c *collector) *recorder {
 		}
 	})
 	r.until("the first pass", func() bool { return r.checkpoints > 0 })
-	return r
 }
 
 // at reads a member of a configuration by a path such as "password.state" or "commands.0.command".

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -59,6 +62,7 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 	if r.metadataOnly, err = compile(c.cfg.MetadataOnly); err != nil {
 		return err
 	}
+	r.resume()
 	group, ctx := errgroup.WithContext(ctx)
 	if r.watches() {
 		r.openWatcher()
@@ -75,11 +79,34 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 	return r.checkpoint(context.WithoutCancel(ctx))
 }
 
-// checkpoint makes what was sent so far durable. There is nothing to continue from: a new run looks at
-// everything again.
+// cursor is what a run leaves to the next. A new run looks at everything again, so that it is little.
+type cursor struct {
+	// Services are listeners that are services in spite of their ports.
+	Services []string `json:"services"`
+}
+
+// checkpoint makes what was sent so far durable.
 func (r *run) checkpoint(ctx context.Context) error {
-	_, err := r.out.Checkpoint(ctx, fmt.Appendf(nil, `{"until":%q}`, time.Now().UTC().Format(time.RFC3339)))
+	services := slices.Sorted(maps.Keys(r.settled.ids))
+	b, err := json.Marshal(cursor{Services: services[:min(len(services), maxSettled)]})
+	if err != nil {
+		return fmt.Errorf("write the cursor: %w", err)
+	}
+	_, err = r.out.Checkpoint(ctx, b)
 	return err
+}
+
+// resume takes over what the run before left. A cursor that cannot be read, as one of a version to
+// come, is as good as none.
+func (r *run) resume() {
+	var c cursor
+	if b := r.out.Cursor(); len(b) > 0 && json.Unmarshal(b, &c) != nil {
+		r.log.Info("the cursor cannot be read; starting without it")
+	}
+	r.settled = settled{ids: map[string]bool{}}
+	for _, id := range c.Services {
+		r.settled.ids[id] = true
+	}
 }
 
 // lookAgain asks for a look at all files before the next pass.

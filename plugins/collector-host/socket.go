@@ -49,8 +49,16 @@ type process struct {
 	listeners       []*listener
 }
 
-// settledSockets remembers from pass to pass which sockets were there, by protocol and inode.
-type settledSockets map[string]bool
+// settled remembers which UDP sockets with a port of the kernel's choosing are services. One that is
+// still there in the next pass is; so is one at an address where there was one before, or a service
+// would be gone for a pass after every restart.
+type settled struct {
+	// sockets are those of the last pass, by table and inode; ids are listeners that were recorded.
+	sockets, ids map[string]bool
+}
+
+// maxSettled bounds what a cursor holds.
+const maxSettled = 1000
 
 // look scans /proc once in a pass.
 func (s *scan) look(ctx context.Context) *sockets {
@@ -92,7 +100,7 @@ func (p *process) onHost() bool { return p.executable != "" && p.container == ""
 func (s *scan) listening(out *sockets) (map[uint64]*listener, error) {
 	byInode := map[uint64]*listener{}
 	byID := map[string]*listener{}
-	settled := settledSockets{}
+	now := settled{sockets: map[string]bool{}, ids: map[string]bool{}}
 	low, high := s.ephemeralPorts()
 	var errs []error
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
@@ -108,15 +116,17 @@ func (s *scan) listening(out *sockets) (map[uint64]*listener, error) {
 		found, err := procfs.ParseSockets(b, protocol == "udp")
 		errs = append(errs, inFile("/proc/net/"+table, err))
 		for _, sock := range found {
-			key := fmt.Sprintf("%s/%d", table, sock.Inode)
-			settled[key] = true
 			port := sock.Local.Port()
-			// A UDP socket with a port the kernel chose is mostly a question waiting for its answer.
-			// One that stays is a service.
-			if protocol == "udp" && port >= low && port <= high && !s.settled[key] {
-				continue
-			}
 			id := fmt.Sprintf("%s/%s/%d", protocol, sock.Local.Addr(), port)
+			// A UDP socket with a port that the kernel chose is mostly a question waiting for its answer.
+			if protocol == "udp" && port >= low && port <= high {
+				key := fmt.Sprintf("%s/%d", table, sock.Inode)
+				now.sockets[key] = true
+				if !s.settled.sockets[key] && !s.settled.ids[id] {
+					continue
+				}
+				now.ids[id] = true
+			}
 			l := byID[id]
 			if l == nil {
 				l = &listener{id: id, protocol: protocol, socket: sock}
@@ -127,7 +137,7 @@ func (s *scan) listening(out *sockets) (map[uint64]*listener, error) {
 			byInode[sock.Inode] = l
 		}
 	}
-	s.settled = settled
+	s.settled = now
 	slices.SortFunc(out.listeners, func(a, b *listener) int { return strings.Compare(a.id, b.id) })
 	return byInode, errors.Join(errs...)
 }
