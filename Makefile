@@ -22,8 +22,8 @@ help: ## List the targets.
 
 .PHONY: build
 build: ## Build the daemon and the plugins into bin/.
-	@mkdir -p $(BIN)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/... ./plugins/...
+	@mkdir -p $(BIN) && chmod go-w $(BIN)
+	umask 022 && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/... ./plugins/...
 
 .PHONY: run
 run: build ## Start on this machine with the quickstart configuration and show what it found.

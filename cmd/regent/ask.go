@@ -128,7 +128,8 @@ func itemOf(raw json.RawMessage) (it struct {
 	ResourceName string `json:"resourceName"`
 	Capture      string `json:"configurationItemCaptureTime"`
 	Status       string `json:"configurationItemStatus"`
-}) {
+},
+) {
 	// Intake has checked the item.
 	_ = json.Unmarshal(raw, &it)
 	return it
@@ -410,7 +411,8 @@ func eventOf(raw json.RawMessage) (ev struct {
 	Outcome string          `json:"outcome"`
 	Actor   record.Actor    `json:"actor"`
 	Targets []record.Target `json:"targets"`
-}) {
+},
+) {
 	// Intake has checked the event.
 	_ = json.Unmarshal(raw, &ev)
 	return ev
@@ -455,9 +457,19 @@ func newEvents(c *client) *cobra.Command {
 	}
 	p.add(ls)
 	for _, flag := range [][2]string{
-		{"id", "event id"}, {"resource", "a resource's id or name"}, {"type", "the resource's type"}, {"actor", "an actor's id or name"},
-		{"action", "what was done"}, {"source", "where it was recorded"}, {"outcome", "success, failure or unknown"}, {"account", "account id"},
-		{"region", "region"}, {"address", "the address it came from"}, {"text", "text anywhere in the record"}, {"from", "from this time on"}, {"to", "before this time"},
+		{"id", "event id"},
+		{"resource", "a resource's id or name"},
+		{"type", "the resource's type"},
+		{"actor", "an actor's id or name"},
+		{"action", "what was done"},
+		{"source", "where it was recorded"},
+		{"outcome", "success, failure or unknown"},
+		{"account", "account id"},
+		{"region", "region"},
+		{"address", "the address it came from"},
+		{"text", "text anywhere in the record"},
+		{"from", "from this time on"},
+		{"to", "before this time"},
 	} {
 		f[flag[0]] = ls.Flags().String(flag[0], "", flag[1])
 	}

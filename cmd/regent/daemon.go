@@ -125,6 +125,15 @@ compiles the policies against their schemas. Everything wrong is shown at once.`
 			for inst, err := range b.Broken {
 				b.Problems.Errorf(nil, "Plugin does not start", "%s: %v", inst, err)
 			}
+			if !b.Problems.HasErrors() {
+				// Only the plugins themselves know whether their settings can be used.
+				found, err := host.Check(cmd.Context(), host.Options{RunDir: filepath.Join(runDir, "try"), DataDir: runDir, Log: log}, b.Specs)
+				if err != nil {
+					return &exit{exitUsage, err}
+				}
+				b.Problems = append(b.Problems, found...)
+				b.Problems.Sort()
+			}
 			sources := map[string][]byte{}
 			for name, text := range b.Sources {
 				sources[name] = text

@@ -69,8 +69,12 @@ func TestWindow(t *testing.T) {
 		points []Point
 		want   []Span
 	}{
-		{"each match alarms without a window", Rule{Count: 1, ClearAfter: 5 * time.Second, Lateness: time.Minute}, at(100, 102, 110),
-			[]Span{{Start: 100 * second, Last: 102 * second, Matches: 2}, {Start: 110 * second, Last: 110 * second, Matches: 1}}},
+		{
+			"each match alarms without a window",
+			Rule{Count: 1, ClearAfter: 5 * time.Second, Lateness: time.Minute},
+			at(100, 102, 110),
+			[]Span{{Start: 100 * second, Last: 102 * second, Matches: 2}, {Start: 110 * second, Last: 110 * second, Matches: 1}},
+		},
 		{"two of three is nothing", three, at(100, 101), nil},
 		{"the third completes", three, at(100, 101, 109), []Span{{Start: 109 * second, Last: 109 * second, Matches: 3}}},
 		{"the window is half open", three, at(100, 101, 110), nil},
@@ -80,9 +84,12 @@ func TestWindow(t *testing.T) {
 		{"it ends clear_after the last", three, at(100, 101, 102, 112), []Span{{Start: 102 * second, Last: 102 * second, Matches: 3}}},
 		{"a late match merges two", Rule{Count: 1, ClearAfter: 5 * time.Second, Lateness: time.Minute}, at(100, 108, 104), []Span{{Start: 100 * second, Last: 108 * second, Matches: 3}}},
 		{"the same match twice counts once", three, append(at(100, 101), at(100, 101)...), nil},
-		{"distinct counts values", Rule{Count: 2, Within: 10 * time.Second, Distinct: true, Lateness: time.Minute, ClearAfter: 10 * time.Second},
+		{
+			"distinct counts values",
+			Rule{Count: 2, Within: 10 * time.Second, Distinct: true, Lateness: time.Minute, ClearAfter: 10 * time.Second},
 			[]Point{{At: 100 * second, Event: "a", Value: "x"}, {At: 101 * second, Event: "b", Value: "x"}, {At: 102 * second, Event: "c", Value: "y"}},
-			[]Span{{Start: 102 * second, Last: 102 * second, Matches: 3}}},
+			[]Span{{Start: 102 * second, Last: 102 * second, Matches: 3}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -125,7 +125,8 @@ func (s *Server) registerResources(api huma.API) {
 		Region  string `query:"region"`
 		Tag     string `query:"tag" doc:"key or key=value"`
 		Gone    bool   `query:"gone" doc:"Include resources that exist no more."`
-	}) (List[Resource], error) {
+	},
+	) (List[Resource], error) {
 		after, err := number(in.After)
 		if err != nil {
 			return List[Resource]{}, err
@@ -162,7 +163,8 @@ func (s *Server) registerResources(api huma.API) {
 	operation(api, RoleRead, http.MethodGet, "/v1/resource/history", "resourceHistory", "The versions of a resource, newest first", func(ctx context.Context, in *struct {
 		ResourceQuery
 		Paging
-	}) (List[Version], error) {
+	},
+	) (List[Version], error) {
 		offset, err := number(in.After)
 		if err != nil {
 			return List[Version]{}, err
@@ -197,7 +199,8 @@ func (s *Server) registerResources(api huma.API) {
 		ResourceQuery
 		From string `query:"from" default:"previous" doc:"A version number, a time, current or previous."`
 		To   string `query:"to" default:"current"`
-	}) (Version, error) {
+	},
+	) (Version, error) {
 		return view(ctx, s.b.Store, func(tx *store.Tx) (Version, error) {
 			c, err := find(tx, in.Type, in.ID, in.Account, in.Region)
 			if err != nil {
@@ -221,7 +224,8 @@ func (s *Server) registerResources(api huma.API) {
 	operation(api, RoleOperate, http.MethodPost, "/v1/sweeps/confirm", "confirmSweep", "Let a held sweep take effect", func(ctx context.Context, in *struct {
 		Instance string `query:"instance" required:"true"`
 		Scope    string `query:"scope" required:"true"`
-	}) (done, error) {
+	},
+	) (done, error) {
 		err := s.audited(ctx, "regent:ConfirmSweep", in.Instance+" "+in.Scope, func() error {
 			found, err := s.b.Confirm(ctx, record.Instance(in.Instance), in.Scope)
 			if err == nil && !found {
@@ -243,7 +247,8 @@ func (s *Server) registerFindings(api huma.API) {
 		Resource string `query:"resource"`
 		Account  string `query:"account"`
 		Waived   string `query:"waived" enum:"true,false,"`
-	}) (List[verdict.Finding], error) {
+	},
+	) (List[verdict.Finding], error) {
 		before, err := number(in.After)
 		if err != nil {
 			return List[verdict.Finding]{}, err
@@ -270,7 +275,8 @@ func (s *Server) registerFindings(api huma.API) {
 	})
 	operation(api, RoleRead, http.MethodGet, "/v1/findings/{id}", "getFinding", "One finding with what opened it", func(ctx context.Context, in *struct {
 		ID string `path:"id"`
-	}) (FindingDetail, error) {
+	},
+	) (FindingDetail, error) {
 		return view(ctx, s.b.Store, func(tx *store.Tx) (FindingDetail, error) {
 			f, err := tx.FindingByID(in.ID)
 			if err != nil {
@@ -300,7 +306,8 @@ func (s *Server) registerEvents(api huma.API) {
 		Text         string `query:"text"`
 		From         string `query:"from"`
 		To           string `query:"to"`
-	}) (List[Event], error) {
+	},
+	) (List[Event], error) {
 		f := store.EventFilter{
 			ID: in.ID, Resource: in.Resource, ResourceType: in.ResourceType, Actor: in.Actor, Action: in.Action, Source: in.Source,
 			Outcome: in.Outcome, Account: in.Account, Region: in.Region, Address: in.Address, Text: in.Text, After: in.After, Limit: in.Limit,
@@ -324,7 +331,8 @@ func (s *Server) registerEvents(api huma.API) {
 	})
 	operation(api, RoleRead, http.MethodGet, "/v1/events/{id}", "getEvent", "Events with an id", func(ctx context.Context, in *struct {
 		ID string `path:"id"`
-	}) ([]Event, error) {
+	},
+	) ([]Event, error) {
 		return view(ctx, s.b.Store, func(tx *store.Tx) ([]Event, error) {
 			rows, err := tx.EventByID(in.ID)
 			if err == nil && len(rows) == 0 {
@@ -363,7 +371,8 @@ func (s *Server) registerAlarms(api huma.API) {
 		Policy   string `query:"policy"`
 		Severity string `query:"severity"`
 		Account  string `query:"account"`
-	}) (List[verdict.Episode], error) {
+	},
+	) (List[verdict.Episode], error) {
 		return view(ctx, s.b.Store, func(tx *store.Tx) (List[verdict.Episode], error) {
 			out := List[verdict.Episode]{Items: []verdict.Episode{}}
 			f := store.EpisodeFilter{Active: in.Active, Policy: in.Policy, Severity: in.Severity, Account: in.Account, Limit: in.Limit}
@@ -391,7 +400,8 @@ func (s *Server) registerAlarms(api huma.API) {
 			Note string `json:"note,omitempty"`
 			By   string `json:"by,omitempty" doc:"Who has seen it; the token's name where it is left out."`
 		}
-	}) (verdict.Episode, error) {
+	},
+	) (verdict.Episode, error) {
 		var out verdict.Episode
 		err := s.audited(ctx, "regent:AcknowledgeAlarm", in.ID, func() error {
 			return s.b.Store.Update(ctx, func(tx *store.Tx) error {
@@ -425,7 +435,8 @@ func (s *Server) registerDeliveries(api huma.API) {
 		State    string `query:"state" enum:"pending,delivered,dead,"`
 		Instance string `query:"instance"`
 		Route    string `query:"route"`
-	}) (List[store.Delivery], error) {
+	},
+	) (List[store.Delivery], error) {
 		before, err := number(in.After)
 		if err != nil {
 			return List[store.Delivery]{}, err
@@ -442,7 +453,8 @@ func (s *Server) registerDeliveries(api huma.API) {
 	})
 	operation(api, RoleOperate, http.MethodPost, "/v1/deliveries/{id}/retry", "retryDelivery", "Try a dead or waiting delivery now", func(ctx context.Context, in *struct {
 		ID string `path:"id"`
-	}) (done, error) {
+	},
+	) (done, error) {
 		err := s.audited(ctx, "regent:RetryDelivery", in.ID, func() error { return s.b.Retry(ctx, in.ID) })
 		return done{"queued"}, err
 	})

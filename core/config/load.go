@@ -150,7 +150,10 @@ var rootSchema = &hcl.BodySchema{
 	},
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "variable", LabelNames: []string{"name"}},
-		{Type: "policies"}, {Type: "log"}, {Type: "api"}, {Type: "retention"},
+		{Type: "policies"},
+		{Type: "log"},
+		{Type: "api"},
+		{Type: "retention"},
 		{Type: "plugin", LabelNames: []string{"name"}},
 		{Type: "collector", LabelNames: []string{"plugin", "name"}},
 		{Type: "notifier", LabelNames: []string{"plugin", "name"}},

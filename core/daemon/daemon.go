@@ -153,7 +153,7 @@ func (d *Daemon) run(ctx context.Context) error {
 	})
 	if d.host, err = host.New(host.Options{
 		RunDir: runDir, DataDir: cfg.DataDir, Log: d.log, Sink: d.pipeline, Cursors: d,
-		OnHealth: func(h host.Health) { d.health(ctx, h) }, OnDescribe: d.described,
+		OnHealth: func(h host.Health) { d.health(ctx, h) }, OnDescribe: d.described, OpenGap: d.openGap,
 	}); err != nil {
 		return err
 	}
@@ -317,6 +317,20 @@ func redactionKey(dir string) ([]byte, error) {
 func (d *Daemon) Cursor(ctx context.Context, inst record.Instance) (cursor []byte, err error) {
 	err = d.store.View(ctx, func(tx *store.Tx) (err error) { cursor, err = tx.Cursor(inst); return err })
 	return cursor, err
+}
+
+// openGap finds the gap of an instance that was open when the last daemon ended, so that it is closed.
+func (d *Daemon) openGap(ctx context.Context, inst record.Instance) (from time.Time, ok bool, err error) {
+	err = d.store.View(ctx, func(tx *store.Tx) error {
+		gaps, err := tx.Gaps(time.Now())
+		for _, g := range gaps {
+			if g.Instance == inst && g.To.IsZero() {
+				from, ok = g.From, true
+			}
+		}
+		return err
+	})
+	return from, ok, err
 }
 
 func (d *Daemon) typesOf(inst record.Instance) *intake.Types {

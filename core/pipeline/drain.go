@@ -82,11 +82,10 @@ func (p *Pipeline) drainOnce(ctx context.Context, s *schedule) (bool, error) {
 // schedule is what becomes due by the clock. It lives in memory: after a restart a policy is due one
 // period later, and every policy's resources were judged when its digest was new.
 type schedule struct {
-	next        map[verdict.PolicyID]time.Time
-	waiverEnd   time.Time
-	generation  int64
-	lastLook    time.Time
-	lastPruning time.Time
+	next       map[verdict.PolicyID]time.Time
+	waiverEnd  time.Time
+	generation int64
+	lastLook   time.Time
 }
 
 // waiversDue reports whether a waiver ended since the last look.

@@ -308,7 +308,6 @@ func (c *commit) loseChunk(ctx context.Context, t *task) error {
 // unit is one resource to be judged again.
 type unit struct {
 	cur      *store.Current
-	previous *version
 	policies []*policy.Policy
 	// first marks the policies that never judged anything before.
 	first    map[verdict.PolicyID]bool

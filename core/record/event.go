@@ -137,8 +137,11 @@ func MissingContainers(body []byte) string {
 		bit    int
 		member string
 	}{
-		{hasError, `"error":{}`}, {hasActor, `"actor":{}`}, {hasOrigin, `"origin":{}`},
-		{hasTargets, `"targets":[]`}, {hasOutcome, `"outcome":"unknown"`},
+		{hasError, `"error":{}`},
+		{hasActor, `"actor":{}`},
+		{hasOrigin, `"origin":{}`},
+		{hasTargets, `"targets":[]`},
+		{hasOutcome, `"outcome":"unknown"`},
 	} {
 		if seen&c.bit == 0 {
 			if missing != "" {

@@ -110,8 +110,13 @@ type FindingFilter struct {
 func (tx *Tx) Findings(f FindingFilter) ([]ResourceFinding, error) {
 	where, args := []string{"1 = 1"}, []any{}
 	for _, c := range []struct{ column, value string }{
-		{"status", f.Status}, {"outcome", f.Outcome}, {"severity", f.Severity}, {"policy", f.Policy},
-		{"resource_type", f.Type}, {"resource_id", f.Resource}, {"account", f.Account},
+		{"status", f.Status},
+		{"outcome", f.Outcome},
+		{"severity", f.Severity},
+		{"policy", f.Policy},
+		{"resource_type", f.Type},
+		{"resource_id", f.Resource},
+		{"account", f.Account},
 	} {
 		switch {
 		case c.value == "":

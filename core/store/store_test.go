@@ -165,6 +165,9 @@ func TestItemLife(t *testing.T) {
 		}
 		var history []string
 		versions, err := tx.Versions(cur.Resource, 100, 0)
+		if err != nil {
+			return err
+		}
 		for _, v := range versions {
 			history = append(history, fmt.Sprintf("%s %d", v.Item.Body[strings.Index(string(v.Item.Body), `"a":`)+4:][:1], v.Item.CaptureTime.Hour()))
 		}
@@ -377,6 +380,9 @@ func TestVerdictsAndFindings(t *testing.T) {
 	})
 	update(t, s, func(tx *Tx) error {
 		counts, err := tx.VerdictCounts()
+		if err != nil {
+			return err
+		}
 		want := map[verdict.PolicyID]map[verdict.Outcome]int64{"a": {verdict.NonCompliant: 1}}
 		if diff := cmp.Diff(want, counts); diff != "" {
 			t.Error(diff)
@@ -464,6 +470,9 @@ func TestRetain(t *testing.T) {
 	view(t, s, func(tx *Tx) error {
 		// In force 3 hours ago, at 3:30, was the version of hour 3: it and all after it stay.
 		versions, err := tx.Versions(1, 100, 0)
+		if err != nil {
+			return err
+		}
 		if len(versions) != 3 {
 			t.Errorf("%d versions are left, want 3", len(versions))
 		}

@@ -232,12 +232,18 @@ func pretty(rec string) string {
 func TestCloudTrailMapping(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, in, want string }{
-		{"a role's session and its issuer", `{"eventID":"1","eventTime":"2026-01-01T00:00:00Z","eventSource":"iam.amazonaws.com","eventName":"CreateAccessKey","awsRegion":"us-east-1","sourceIPAddress":"198.51.100.1","recipientAccountId":"111122223333","userIdentity":{"type":"AssumedRole","principalId":"AROA:sess","arn":"arn:aws:sts::111122223333:assumed-role/admin/sess","accountId":"111122223333","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/path/admin","userName":"admin"}}},"requestParameters":{"userName":"bob"},"errorCode":"AccessDenied"}`,
-			`{"id":"1","time":"2026-01-01T00:00:00Z","source":"aws.cloudtrail","action":"iam:CreateAccessKey","outcome":"failure","error":{"code":"AccessDenied"},"actor":{"type":"AssumedRole","id":"arn:aws:iam::111122223333:role/path/admin","name":"admin","accountId":"111122223333","sessionId":"sess"},"origin":{"address":"198.51.100.1"},"targets":[{"resourceType":"AWS::IAM::User","name":"bob"}],"accountId":"111122223333","region":"us-east-1"`},
-		{"a service", `{"eventSource":"s3.amazonaws.com","eventName":"PutObject","userIdentity":{"type":"AWSService","invokedBy":"config.amazonaws.com"},"requestParameters":{"bucketName":"b"},"resources":[{"ARN":"arn:aws:s3:::b/key","type":"AWS::S3::Object"}]}`,
-			`{"source":"aws.cloudtrail","action":"s3:PutObject","outcome":"success","error":{},"actor":{"type":"AWSService","id":"config.amazonaws.com","name":"config.amazonaws.com"},"origin":{},"targets":[{"resourceType":"AWS::S3::Object","resourceId":"b/key"},{"resourceType":"AWS::S3::Bucket","resourceId":"b"}]`},
-		{"lists of ids", `{"eventSource":"ec2.amazonaws.com","eventName":"StopInstances","requestParameters":{"instancesSet":{"items":[{"instanceId":"i-1"},{"instanceId":"i-2"}]}},"responseElements":{"x":"arn:aws:ec2:eu-west-1:1:volume/vol-1"}}`,
-			`{"source":"aws.cloudtrail","action":"ec2:StopInstances","outcome":"success","error":{},"actor":{},"origin":{},"targets":[{"resourceType":"AWS::EC2::Instance","resourceId":"i-1"},{"resourceType":"AWS::EC2::Instance","resourceId":"i-2"},{"resourceType":"AWS::EC2::Volume","resourceId":"vol-1","accountId":"1","region":"eu-west-1"}]`},
+		{
+			"a role's session and its issuer", `{"eventID":"1","eventTime":"2026-01-01T00:00:00Z","eventSource":"iam.amazonaws.com","eventName":"CreateAccessKey","awsRegion":"us-east-1","sourceIPAddress":"198.51.100.1","recipientAccountId":"111122223333","userIdentity":{"type":"AssumedRole","principalId":"AROA:sess","arn":"arn:aws:sts::111122223333:assumed-role/admin/sess","accountId":"111122223333","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/path/admin","userName":"admin"}}},"requestParameters":{"userName":"bob"},"errorCode":"AccessDenied"}`,
+			`{"id":"1","time":"2026-01-01T00:00:00Z","source":"aws.cloudtrail","action":"iam:CreateAccessKey","outcome":"failure","error":{"code":"AccessDenied"},"actor":{"type":"AssumedRole","id":"arn:aws:iam::111122223333:role/path/admin","name":"admin","accountId":"111122223333","sessionId":"sess"},"origin":{"address":"198.51.100.1"},"targets":[{"resourceType":"AWS::IAM::User","name":"bob"}],"accountId":"111122223333","region":"us-east-1"`,
+		},
+		{
+			"a service", `{"eventSource":"s3.amazonaws.com","eventName":"PutObject","userIdentity":{"type":"AWSService","invokedBy":"config.amazonaws.com"},"requestParameters":{"bucketName":"b"},"resources":[{"ARN":"arn:aws:s3:::b/key","type":"AWS::S3::Object"}]}`,
+			`{"source":"aws.cloudtrail","action":"s3:PutObject","outcome":"success","error":{},"actor":{"type":"AWSService","id":"config.amazonaws.com","name":"config.amazonaws.com"},"origin":{},"targets":[{"resourceType":"AWS::S3::Object","resourceId":"b/key"},{"resourceType":"AWS::S3::Bucket","resourceId":"b"}]`,
+		},
+		{
+			"lists of ids", `{"eventSource":"ec2.amazonaws.com","eventName":"StopInstances","requestParameters":{"instancesSet":{"items":[{"instanceId":"i-1"},{"instanceId":"i-2"}]}},"responseElements":{"x":"arn:aws:ec2:eu-west-1:1:volume/vol-1"}}`,
+			`{"source":"aws.cloudtrail","action":"ec2:StopInstances","outcome":"success","error":{},"actor":{},"origin":{},"targets":[{"resourceType":"AWS::EC2::Instance","resourceId":"i-1"},{"resourceType":"AWS::EC2::Instance","resourceId":"i-2"},{"resourceType":"AWS::EC2::Volume","resourceId":"vol-1","accountId":"1","region":"eu-west-1"}]`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

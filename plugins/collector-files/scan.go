@@ -221,12 +221,12 @@ func (v *values) member() (done bool, record []byte, line int, err error) {
 	if err != nil {
 		return true, name, line, err
 	}
-	text := string(bytes.Trim(name, `"`))
+	isList := v.lists[string(bytes.Trim(name, `"`))]
 	b, ok := v.skip(":")
 	if !ok {
 		return true, nil, v.line, v.end()
 	}
-	if v.lists[text] && b == '[' {
+	if isList && b == '[' {
 		v.pos++
 		v.inList = true
 		return false, nil, 0, nil
