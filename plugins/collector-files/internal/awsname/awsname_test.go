@@ -105,28 +105,33 @@ func TestFromParameter(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		service, event, param, value string
+		nested                       bool
 		want                         text
 	}{
-		{"s3", "GetObject", "bucketName", "b", text{Type: "AWS::S3::Bucket", ID: "b"}},
-		{"cloudfront", "CreateDistribution", "bucket", "b.s3.amazonaws.com", text{Type: "AWS::S3::Bucket", ID: "b"}},
-		{"iam", "CreateUser", "userName", "eve", text{Type: "AWS::IAM::User", Name: "eve"}},
-		{"rds", "CreateDBInstance", "dBInstanceIdentifier", "main", text{Type: "AWS::RDS::DBInstance", Name: "main"}},
-		{"kms", "Decrypt", "keyId", "alias/a", text{Type: "AWS::KMS::Alias", ID: "alias/a"}},
-		{"lambda", "Invoke", "functionName", "111122223333:function:f:prod", text{Type: "AWS::Lambda::Function", ID: "f"}},
-		{"lambda", "Invoke", "functionName", "f:1", text{Type: "AWS::Lambda::Function", ID: "f"}},
-		{"ssm", "GetParameters", "names", "/a/b", text{Type: "AWS::SSM::Parameter", ID: "/a/b"}},
-		{"ssm", "UpdateDocument", "name", "doc", text{Type: "AWS::SSM::Document", ID: "doc"}},
-		{"sqs", "SendMessage", "queueUrl", "https://sqs.eu-west-1.amazonaws.com/1/q", text{Type: "AWS::SQS::Queue", ID: "https://sqs.eu-west-1.amazonaws.com/1/q", Name: "q"}},
-		{"route53", "ChangeResourceRecordSets", "hostedZoneId", "/hostedzone/Z1", text{Type: "AWS::Route53::HostedZone", ID: "Z1"}},
-		{"cloudtrail", "StopLogging", "name", "trail", text{Type: "AWS::CloudTrail::Trail", ID: "trail"}},
-		{"cognito-idp", "AdminGetUser", "userName", "eve", text{}},
-		{"s3", "ListBuckets", "bucketName", "", text{}},
-		{"ec2", "DescribeImages", "keyName", "team-*", text{}},
-		{"ec2", "x", strings.Repeat("x", 100), "v", text{}},
+		{"s3", "GetObject", "bucketName", "b", false, text{Type: "AWS::S3::Bucket", ID: "b"}},
+		{"cloudfront", "CreateDistribution", "bucket", "b.s3.amazonaws.com", false, text{Type: "AWS::S3::Bucket", ID: "b"}},
+		{"iam", "CreateUser", "userName", "eve", false, text{Type: "AWS::IAM::User", Name: "eve"}},
+		{"rds", "CreateDBInstance", "dBInstanceIdentifier", "main", false, text{Type: "AWS::RDS::DBInstance", Name: "main"}},
+		{"kms", "Decrypt", "keyId", "alias/a", false, text{Type: "AWS::KMS::Alias", ID: "alias/a"}},
+		{"lambda", "Invoke", "functionName", "111122223333:function:f:prod", false, text{Type: "AWS::Lambda::Function", ID: "f"}},
+		{"lambda", "Invoke", "functionName", "f:1", false, text{Type: "AWS::Lambda::Function", ID: "f"}},
+		{"ssm", "GetParameters", "names", "/a/b", false, text{Type: "AWS::SSM::Parameter", ID: "/a/b"}},
+		{"ssm", "UpdateDocument", "name", "doc", false, text{Type: "AWS::SSM::Document", ID: "doc"}},
+		{"sqs", "SendMessage", "queueUrl", "https://sqs.eu-west-1.amazonaws.com/1/q", false, text{Type: "AWS::SQS::Queue", ID: "https://sqs.eu-west-1.amazonaws.com/1/q", Name: "q"}},
+		{"route53", "ChangeResourceRecordSets", "hostedZoneId", "/hostedzone/Z1", false, text{Type: "AWS::Route53::HostedZone", ID: "Z1"}},
+		{"cloudtrail", "StopLogging", "name", "trail", false, text{Type: "AWS::CloudTrail::Trail", ID: "trail"}},
+		{"cloudtrail", "StopLogging", "name", "trail", true, text{}},
+		{"cloudfront", "UpdateDistribution", "id", "origin", true, text{}},
+		{"apigateway", "CreateStage", "restApiId", "a1", false, text{Type: "AWS::ApiGateway::RestApi", ID: "arn:aws-cn:apigateway:cn-north-1::/restapis/a1"}},
+		{"cognito-idp", "AdminGetUser", "userName", "eve", false, text{}},
+		{"s3", "ListBuckets", "bucketName", "", false, text{}},
+		{"ec2", "DescribeImages", "keyName", "team-*", false, text{}},
+		{"ec2", "x", strings.Repeat("x", 100), "v", false, text{}},
 	} {
 		t.Run(c.service+" "+c.param, func(t *testing.T) {
 			t.Parallel()
-			got, ok := FromParameter([]byte(c.service), []byte(c.event), []byte(c.param), []byte(c.value))
+			call := Call{Service: []byte(c.service), Event: []byte(c.event), Region: []byte("cn-north-1")}
+			got, ok := FromParameter(&call, []byte(c.param), []byte(c.value), c.nested)
 			if diff := cmp.Diff(c.want, textOf(got)); diff != "" || ok != (c.want != text{}) {
 				t.Errorf("%v %s", ok, diff)
 			}

@@ -99,6 +99,7 @@ const (
 var parameters = map[string]parameter{
 	"alarmname":                    {"AWS::CloudWatch::Alarm", id},
 	"alarmnames":                   {"AWS::CloudWatch::Alarm", id},
+	"apigateway/restapiid":         {"AWS::ApiGateway::RestApi", id},
 	"athena/workgroup":             {"AWS::Athena::WorkGroup", id},
 	"autoscalinggroupname":         {"AWS::AutoScaling::AutoScalingGroup", name},
 	"autoscalinggroupnames":        {"AWS::AutoScaling::AutoScalingGroup", name},
@@ -207,10 +208,24 @@ const (
 	maxValue = 1024
 )
 
-// FromParameter names the resource that the value of a service's parameter stands for, as far as the
-// parameter's name tells. event is the call that has the parameter. Values that tell more themselves,
-// ARNs and what FromID knows, are not looked at here.
-func FromParameter(service, event, param, value []byte) (Resource, bool) {
+// Call is what a parameter belongs to.
+type Call struct {
+	// Service is the service's host without its domain, Event the call's name, Region where it was made.
+	Service, Event, Region []byte
+}
+
+// FromParameter names the resource that the value of a call's parameter stands for, as far as the
+// parameter's name tells. nested says that the parameter is a part of another one; then a plain "name"
+// or "id" is not the resource's. Values that tell more themselves, ARNs and what FromID knows, are not
+// looked at here.
+func FromParameter(c *Call, param, value []byte, nested bool) (Resource, bool) {
+	service := c.Service
+	if nested && len(param) <= len("names") {
+		switch string(param) {
+		case "id", "name", "names", "rule":
+			return Resource{}, false
+		}
+	}
 	if len(param) > longest || len(service) > longest || len(value) == 0 || len(value) > maxValue || bytes.IndexByte(value, '*') >= 0 {
 		return Resource{}, false
 	}
@@ -247,6 +262,8 @@ func FromParameter(service, event, param, value []byte) (Resource, bool) {
 		r.ID = bytes.TrimSuffix(value, []byte(".s3.amazonaws.com"))
 	case "AWS::Route53::HostedZone":
 		r.ID = bytes.TrimPrefix(value, []byte("/hostedzone/"))
+	case "AWS::ApiGateway::RestApi":
+		r.ID = []byte("arn:" + partition(c.Region) + ":apigateway:" + string(c.Region) + "::/restapis/" + string(value))
 	case "AWS::KMS::Key":
 		if bytes.HasPrefix(value, []byte("alias/")) {
 			r.Type = "AWS::KMS::Alias"
@@ -258,11 +275,22 @@ func FromParameter(service, event, param, value []byte) (Resource, bool) {
 		}
 		r.ID = cutAt(value, ':')
 	case "AWS::SSM::Parameter":
-		if bytes.Contains(event, []byte("Document")) || bytes.Contains(event, []byte("Association")) {
+		if bytes.Contains(c.Event, []byte("Document")) || bytes.Contains(c.Event, []byte("Association")) {
 			r.Type = "AWS::SSM::Document"
 		}
 	}
 	return r, len(r.ID) > 0
+}
+
+// partition returns the partition that a region is in.
+func partition(region []byte) string {
+	switch {
+	case bytes.HasPrefix(region, []byte("cn-")):
+		return "aws-cn"
+	case bytes.HasPrefix(region, []byte("us-gov-")):
+		return "aws-us-gov"
+	}
+	return "aws"
 }
 
 // Types corrects the case of types, which some of AWS's own samples write in capitals.
