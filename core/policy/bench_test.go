@@ -152,3 +152,38 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMatch is one event against an alarm that matches it, and the same by OPA's own prepared
+// query.
+func BenchmarkMatch(b *testing.B) {
+	text := head("alarms.x") + `alarm contains {"msg": $"{input.event.actor.id} was refused", "key": input.event.actor.id} if {
+	input.event.source == "aws.cloudtrail"
+	input.event.error.code in {"AccessDenied", "Client.UnauthorizedOperation"}
+}
+`
+	p := one(b, text)
+	event := parse(b, `{"id":"1","source":"aws.cloudtrail","action":"s3:GetObject","outcome":"failure","error":{"code":"AccessDenied"},"actor":{"type":"AssumedRole","id":"AROA"},"origin":{"address":"10.0.0.1"},"targets":[],"accountId":"123456789012","region":"eu-central-1","detail":{}}`)
+	b.Run("regent", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if m, err := p.Match(context.Background(), event, noon); len(m) != 1 {
+				b.Fatal(m, err)
+			}
+		}
+	})
+	b.Run("bare", func(b *testing.B) {
+		pq, err := rego.New(rego.Query("data.alarms.x.alarm"), rego.Module("p.rego", text)).PrepareForEval(context.Background())
+		if err != nil {
+			b.Fatal(err)
+		}
+		var e any
+		decode(b, []byte(event.String()), &e)
+		input := must(ast.InterfaceToValue(map[string]any{"event": e, "parameters": map[string]any{}}))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := pq.Eval(context.Background(), rego.EvalParsedInput(input), rego.EvalTime(noon)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -218,7 +218,7 @@ func (b *builder) gather() {
 				"Package %s looks like unit tests. Name the file *_test.rego, so that it stays out of the daemon.", s.id())
 			continue
 		}
-		if !contains(roots, s.pkg[0]) {
+		if !slices.Contains(roots, s.pkg[0]) {
 			b.errorf(nil, pkgAt, "Package is neither policy nor library",
 				"Package %s would never run: policies are packages below compliance or alarms, and what they share is below lib.%s",
 				s.id(), dialect.DidYouMean(s.pkg[0], roots))

@@ -32,7 +32,7 @@ type program struct {
 	// digest and paramsDigest are in hexadecimal, made once as engine is.
 	digest, paramsDigest, engine string
 	// requires are the tokens of the required pointers.
-	requires [][]string
+	requires [][]*ast.Term
 	names    *inputNames
 	// state is shared by the policies of a generation.
 	state *evaluations

@@ -91,7 +91,7 @@ func (b *builder) program(c *candidate, state *evaluations, names *inputNames) *
 	}
 	for _, ptr := range p.Requires {
 		tokens, _ := shape.Tokens(ptr) // checked with the METADATA
-		prog.requires = append(prog.requires, tokens)
+		prog.requires = append(prog.requires, terms(tokens))
 	}
 	return prog
 }

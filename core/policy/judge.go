@@ -53,7 +53,7 @@ func (p *Policy) Judge(ctx context.Context, s Subject, r Reader) verdict.Verdict
 		return v
 	}
 	for i, tokens := range p.prog.requires {
-		if _, ok := s.Resource.at(tokens); !ok {
+		if _, ok := s.Resource.at(tokens...); !ok {
 			v.Outcome, v.Reason = verdict.InsufficientData, "the item has no "+p.Requires[i]
 			return v
 		}
@@ -197,7 +197,7 @@ func (p *Policy) Match(ctx context.Context, event *Value, at time.Time) ([]verdi
 // eventName names an event for the marker.
 func eventName(event *Value) string {
 	text := func(name string) string {
-		v, _ := event.at([]string{name})
+		v, _ := event.at(ast.StringTerm(name))
 		s, _ := v.(ast.String)
 		return string(s)
 	}

@@ -198,7 +198,7 @@ func valueAt(item *Value, pointer string) json.RawMessage {
 	if err != nil {
 		return nil
 	}
-	v, ok := item.at(tokens)
+	v, ok := item.at(terms(tokens)...)
 	if !ok {
 		return json.RawMessage("null")
 	}

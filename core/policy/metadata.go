@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -100,7 +101,7 @@ func readMetadata(kind Kind, id string, b *block, ps *diag.Problems) *metadata {
 			r.fail(p.key, "METADATA key has no effect here", "%q is for tools that build bundles. Leave it out.", p.name)
 		case "authors", "labels", "organizations", "scope":
 		default:
-			if contains(allowed, p.name) {
+			if slices.Contains(allowed, p.name) {
 				r.fail(p.key, "METADATA key in the wrong place", "%q belongs under custom:.", p.name)
 			} else {
 				r.fail(p.key, "Unknown key in METADATA", "%q is not a key of METADATA.%s The keys are %s.",
@@ -136,13 +137,13 @@ func (r *blockReader) custom(kind Kind, md *metadata, n *yaml.Node, allowed []st
 			continue
 		}
 		md.at[p.name] = r.place(p.key)
-		if !contains(allowed, p.name) {
+		if !slices.Contains(allowed, p.name) {
 			switch {
-			case contains(topKeys, p.name):
+			case slices.Contains(topKeys, p.name):
 				r.fail(p.key, "METADATA key in the wrong place", "%q belongs beside custom:, not under it.", p.name)
-			case contains(complianceKeys, p.name):
+			case slices.Contains(complianceKeys, p.name):
 				r.fail(p.key, "METADATA key has no meaning here", "%q is for compliance policies; this is an alarm.", p.name)
-			case contains(alarmKeys, p.name):
+			case slices.Contains(alarmKeys, p.name):
 				r.fail(p.key, "METADATA key has no meaning here", "%q is for alarms; this is a compliance policy.", p.name)
 			default:
 				r.fail(p.key, "Unknown key in METADATA", "%q is not a key of custom.%s The keys are %s.",
@@ -250,13 +251,4 @@ func (r *blockReader) types(p pair, names []string, at []*diag.Range) {
 	if len(names) == 0 {
 		r.fail(p.key, "List of resource types is empty", "Name at least one type in %s, or leave %[1]s out.", p.name)
 	}
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }

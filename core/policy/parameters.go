@@ -57,7 +57,7 @@ func newParameterSchema(declared any, cache *Cache) (*parameterSchema, error) {
 		return nil, errors.New("parameters must be a JSON Schema: write parameters: {properties: {name: {type: string}}}")
 	}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if !contains(schemaKeywords, k) {
+		if !slices.Contains(schemaKeywords, k) {
 			if _, sub := m[k].(map[string]any); sub && m["properties"] == nil {
 				return nil, fmt.Errorf("%q stands where JSON Schema expects a keyword; put the parameters under properties: parameters: {properties: {%s: …}}", k, k)
 			}

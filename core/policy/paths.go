@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -66,7 +67,11 @@ func (k *checker) check() {
 		for _, r := range k.c.rules {
 			k.settle(r, rules)
 		}
-		k.rules = rules
+		settled := maps.EqualFunc(k.rules, rules, site.same) &&
+			maps.EqualFunc(k.args, k.passed, func(a, b []site) bool { return slices.EqualFunc(a, b, site.same) })
+		if k.rules = rules; settled {
+			break
+		}
 	}
 	for _, r := range k.c.rules {
 		k.checkRule(r)

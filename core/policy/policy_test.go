@@ -220,3 +220,29 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// TestWholeObjectsAreCompared: to OPA's type checker two objects differ where one has a member that
+// the schema declares and the other leaves out. Items may leave members out.
+func TestWholeObjectsAreCompared(t *testing.T) {
+	t.Parallel()
+	p := one(t, strings.Replace(head("compliance.x"), "Test::Thing", "Test::Volume", 1)+
+		"deny contains \"first\" if input.resource.configuration.attachments == [{\"instanceId\": \"i-1\"}]\n"+
+		"deny contains \"limits\" if input.resource.configuration.limits == {\"iops\": 5}\n"+
+		"deny contains \"in\" if {\"instanceId\": \"i-1\"} in input.resource.configuration.attachments\n",
+		func(o *policy.Options) { o.Schemas = schemas(t) })
+	s := subject(t, `{"attachments":[{"instanceId":"i-1"}],"limits":{"iops":5}}`)
+	s.Key.ResourceType = "Test::Volume"
+	if got, want := show(p.Judge(context.Background(), s, nil)), "NON_COMPLIANT [first] [in] [limits]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestPrintIsLeftOut(t *testing.T) {
+	t.Parallel()
+	p := one(t, head("compliance.x")+"deny contains \"x\" if {\n\tprint(\"here\", input.resource.nope.never)\n\tinput.resource.configuration.a\n}", func(o *policy.Options) {
+		o.Schemas = map[string][]byte{"Test::Thing": []byte(`{"properties":{"nope":{}}}`)}
+	})
+	if got, want := judge(t, p, `{"a":1}`), "NON_COMPLIANT [x]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

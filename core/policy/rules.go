@@ -49,7 +49,7 @@ func (b *builder) checkRules(c *candidate) {
 	c.failed = true
 	// What people write who come from other tools.
 	for _, other := range names {
-		if contains([]string{"violation", "violations", "warn", "findings", "finding", "alarms", "alert", "deny", "alarm", "denied", "allow"}, other) || dialect.Suggest(other, []string{main}) != "" {
+		if slices.Contains([]string{"violation", "violations", "warn", "findings", "finding", "alarms", "alert", "deny", "alarm", "denied", "allow"}, other) || dialect.Suggest(other, []string{main}) != "" {
 			b.errorf(c, nil, "Policy has no rule "+main, "Nothing in package %s is called %s; Regent does not look at %s. Rename it, or write `%[2]s contains msg if { … }`.",
 				c.policy.ID, main, other)
 			return
@@ -151,7 +151,7 @@ func (b *builder) checkElement(c *candidate, f *flow, r *ast.Rule, t *ast.Term) 
 			where = dialect.Range(r.Head.Location)
 		}
 		hasValue = hasValue || name == "value"
-		if !contains(keys, string(name)) {
+		if !slices.Contains(keys, string(name)) {
 			b.errorf(c, where, "Unknown member of an element", "%q is not a member of what %s contains.%s The members are %s.",
 				string(name), mainRule(c.policy.Kind), elementHint(string(name), keys), dialect.Listed(keys))
 			return
@@ -182,7 +182,7 @@ func elementHint(name string, keys []string) string {
 		"message": "msg", "text": "msg", "reason": "msg", "detail": "details", "metadata": "details",
 		"field": "path", "pointer": "path", "jsonpath": "path", "location": "path", "id": "key",
 	} {
-		if name == from && contains(keys, to) {
+		if name == from && slices.Contains(keys, to) {
 			return " Did you mean \"" + to + "\"?"
 		}
 	}
@@ -288,7 +288,7 @@ func ruleNameCompiled(r *ast.Rule) string {
 
 // constantKind returns the kind of a constant, 0 for what is only known at evaluation.
 func constantKind(v ast.Value) shape.Kinds {
-	switch v := v.(type) {
+	switch v.(type) {
 	case ast.Null:
 		return shape.Null
 	case ast.Boolean:
@@ -301,8 +301,6 @@ func constantKind(v ast.Value) shape.Kinds {
 		return shape.Array
 	case ast.Object:
 		return shape.Object
-	default:
-		_ = v
 	}
 	return 0
 }

@@ -22,6 +22,9 @@ type site struct {
 
 func (s site) known() bool { return s.views != nil }
 
+// same reports whether two sites are one place.
+func (s site) same(o site) bool { return s.path == o.path && s.known() == o.known() }
+
 // bind finds the sites of a rule's variables; with calls it notes what is passed to functions.
 func (k *checker) bind(r *ast.Rule, calls bool) {
 	vars := k.vars[r]

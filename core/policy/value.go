@@ -33,20 +33,30 @@ func (v *Value) ast() ast.Value {
 	return v.v
 }
 
+// terms makes terms of the tokens of a JSON pointer.
+func terms(tokens []string) []*ast.Term {
+	out := make([]*ast.Term, len(tokens))
+	for i, t := range tokens {
+		out[i] = ast.StringTerm(t)
+	}
+	return out
+}
+
 // at follows the tokens of a JSON pointer.
-func (v *Value) at(tokens []string) (ast.Value, bool) {
+func (v *Value) at(tokens ...*ast.Term) (ast.Value, bool) {
 	at := v.ast()
 	for _, t := range tokens {
 		switch x := at.(type) {
 		case ast.Object:
-			m := x.Get(ast.StringTerm(t))
+			m := x.Get(t)
 			if m == nil {
 				return nil, false
 			}
 			at = m.Value
 		case *ast.Array:
-			i, err := strconv.Atoi(t)
-			if err != nil || i < 0 || i >= x.Len() || strconv.Itoa(i) != t {
+			name := string(t.Value.(ast.String))
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= x.Len() || strconv.Itoa(i) != name {
 				return nil, false
 			}
 			at = x.Elem(i).Value

@@ -21,7 +21,7 @@ func Suggest(name string, candidates []string) string {
 			d = 1
 		}
 		// A third of the letters may be wrong; in short names, one.
-		if limit := max(1, len(name)/3); d <= limit && (best == "" || d < at || d == at && c < best) {
+		if limit := max(1, len(name)/3); name != "" && d <= limit && (best == "" || d < at || d == at && c < best) {
 			best, at = c, d
 		}
 	}
