@@ -1,0 +1,3 @@
+data_dir = "d"
+colector "host" "x" {
+}

@@ -1,0 +1,5 @@
+data_dir = "d"
+policy "linux.x" {
+  severity   = "hihg"
+  parameters = "x"
+}

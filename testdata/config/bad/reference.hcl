@@ -1,0 +1,5 @@
+data_dir = "d"
+route "x" {
+  on     = ["alarm"]
+  notify = ["notifier.webhook.ops"]
+}

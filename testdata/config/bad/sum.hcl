@@ -1,0 +1,5 @@
+data_dir = "d"
+plugin "x" {
+  path   = "/nowhere/x"
+  sha256 = "abc"
+}

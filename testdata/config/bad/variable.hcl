@@ -1,0 +1,7 @@
+data_dir = "d"
+variable "x" {
+  type = string
+}
+policies {
+  builtin = [var.y]
+}
