@@ -1,17 +1,20 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/regent-dev/regent/core/api"
 	"github.com/regent-dev/regent/core/host"
+	"github.com/regent-dev/regent/sdk/sdktest"
 )
 
 func newPlugin(c *client) *cobra.Command {
@@ -75,6 +78,60 @@ func newPlugin(c *client) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.AddCommand(ls, sum, describe, confirm)
+	cmd.AddCommand(ls, sum, describe, newProbe(), confirm)
+	return cmd
+}
+
+func newProbe() *cobra.Command {
+	var p printer
+	var file string
+	var watch, every time.Duration
+	var skip []string
+	cmd := &cobra.Command{
+		Use: "probe BINARY", Short: "Check that a plugin keeps to the plugin contract", Args: cobra.ExactArgs(1),
+		Long: `Starts the plugin as the daemon would and checks what the contract asks of it. Most checks need a
+configuration that the plugin accepts. The exit code is 1 where a check fails.`,
+		Example: "  regent plugin probe ./collector-folder --config folder.json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o := sdktest.Options{Watch: watch, Interval: every, Skip: skip}
+			if file != "" {
+				b, err := os.ReadFile(file)
+				if err != nil {
+					return usage("%v", err)
+				}
+				if !json.Valid(b) {
+					return usage("%s is not JSON", file)
+				}
+				o.Config = b
+			}
+			results := sdktest.Check(cmd.Context(), args[0], o)
+			err := p.print(cmd.OutOrStdout(), results, "CHECK | RESULT | DETAIL", func(row func(...any)) {
+				for _, r := range results {
+					result := "ok"
+					switch {
+					case r.Skipped:
+						result = "skipped"
+					case !r.OK:
+						result = "FAILED"
+					}
+					row(r.Name, result, r.Detail)
+				}
+			})
+			if err != nil {
+				return err
+			}
+			for _, r := range results {
+				if !r.OK {
+					return &exit{exitFindings, nil}
+				}
+			}
+			return nil
+		},
+	}
+	p.add(cmd)
+	cmd.Flags().StringVar(&file, "config", "", "file with the content of the config block as JSON")
+	cmd.Flags().DurationVar(&watch, "watch", 3*time.Second, "how long to listen to a collector")
+	cmd.Flags().DurationVar(&every, "every", 0, "the instance's interval")
+	cmd.Flags().StringSliceVar(&skip, "skip", nil, "checks to leave out")
 	return cmd
 }
