@@ -74,11 +74,15 @@ func TestMetadata(t *testing.T) {
 	want := fields{
 		"compliance.test.volume", policy.KindCompliance, "Volumes are encrypted",
 		"An unencrypted volume exposes its data to whoever gets at the disk.", verdict.High,
-		[]string{"Test::Volume", "Test::Bucket"}, []string{"/configuration"}, []string{"Test::Key"},
+		[]string{"Test::Volume", "Test::Bucket"},
+		[]string{"/configuration"},
+		[]string{"Test::Key"},
 		`{"days":90,"mode":{"strict":true}}`,
-		map[string][]string{"cis-aws-3.0.0": {"2.2.1"}, "pci-dss-4.0": {"3.5.1", "3.5.2"}}, "Encrypt it.",
+		map[string][]string{"cis-aws-3.0.0": {"2.2.1"}, "pci-dss-4.0": {"3.5.1", "3.5.2"}},
+		"Encrypt it.",
 		[]policy.RelatedResource{{URL: "https://example.com/why"}, {URL: "https://example.com/how", Description: "How to"}},
-		map[string]string{"team": "storage", "tier": "1", "area": "test", "top": "yes"}, 24 * time.Hour, "a.rego:24:1", true,
+		map[string]string{"team": "storage", "tier": "1", "area": "test", "top": "yes"},
+		24 * time.Hour, "a.rego:24:1", true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("policy differs (-want +got):\n%s", diff)
@@ -138,20 +142,35 @@ func TestOverrides(t *testing.T) {
 		opt  policy.Options
 		want string
 	}{
-		{"not an object", override(policy.Override{Parameters: json.RawMessage(`[]`)}),
-			"regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: The parameters must be an object."},
-		{"wrong kind", override(policy.Override{Parameters: json.RawMessage(`{"days":"ten"}`)}),
-			"regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: days: got string, want integer."},
-		{"out of range", override(policy.Override{Parameters: json.RawMessage(`{"days":0}`)}),
-			"regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: days: minimum: got 0, want 1."},
-		{"in a list", override(policy.Override{Parameters: json.RawMessage(`{"names":["a",5]}`)}),
-			"regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: names.1: got number, want string."},
-		{"misspelt", override(policy.Override{Parameters: json.RawMessage(`{"dasy":5}`)}),
-			`regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: There is no parameter "dasy". Did you mean "days"? The parameters are days, mode, names.`},
-		{"no such policy", policy.Options{Overrides: map[verdict.PolicyID]policy.Override{"compliance.test.volumes": {Where: where}}},
-			`regent.hcl:3:5: No such policy: There is no policy "compliance.test.volumes". Did you mean "compliance.test.volume"?`},
-		{"unknown severity", override(policy.Override{Severity: "urgent"}),
-			`regent.hcl:3:5: Unknown severity: "urgent" is not a severity: it is one of critical, high, medium, low, info.`},
+		{
+			"not an object", override(policy.Override{Parameters: json.RawMessage(`[]`)}),
+			"regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: The parameters must be an object.",
+		},
+		{
+			"wrong kind", override(policy.Override{Parameters: json.RawMessage(`{"days":"ten"}`)}),
+			"regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: days: got string, want integer.",
+		},
+		{
+			"out of range", override(policy.Override{Parameters: json.RawMessage(`{"days":0}`)}),
+			"regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: days: minimum: got 0, want 1.",
+		},
+		{
+			"in a list", override(policy.Override{Parameters: json.RawMessage(`{"names":["a",5]}`)}),
+			"regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: names.1: got number, want string.",
+		},
+		{
+			"misspelt", override(policy.Override{Parameters: json.RawMessage(`{"dasy":5}`)}),
+			`regent.hcl:5:3: Parameter does not fit: Parameters of compliance.test.volume: There is no parameter "dasy". Did you mean "days"? The parameters are days, mode, names.`,
+		},
+		{
+			"no such policy",
+			policy.Options{Overrides: map[verdict.PolicyID]policy.Override{"compliance.test.volumes": {Where: where}}},
+			`regent.hcl:3:5: No such policy: There is no policy "compliance.test.volumes". Did you mean "compliance.test.volume"?`,
+		},
+		{
+			"unknown severity", override(policy.Override{Severity: "urgent"}),
+			`regent.hcl:3:5: Unknown severity: "urgent" is not a severity: it is one of critical, high, medium, low, info.`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

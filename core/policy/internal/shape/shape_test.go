@@ -99,8 +99,10 @@ func TestLowered(t *testing.T) {
 		{"open is open", `{"type":"object"}`, []string{`{"properties":{"a":{}},"additionalProperties":true}`}},
 		{"array", `{"items":{"type":"number"},"type":"array"}`, []string{`{"items":{"type":"integer"}}`}},
 		{"recursion ends", `{"properties":{` + rest + `,"next":{"properties":{` + rest + `,"next":{}},"type":"object"}},"type":"object"}`, []string{`{"properties":{"next":{"$ref":"#"}}}`}},
-		{"two types", `{"properties":{` + rest + `,"a":{"anyOf":[{"type":"number"},{"type":"string"}]},"b":{"type":"boolean"}},"type":"object"}`,
-			[]string{`{"properties":{"a":{"type":"string"}}}`, `{"properties":{"a":{"type":"number"},"b":{"type":"boolean"}}}`}},
+		{
+			"two types", `{"properties":{` + rest + `,"a":{"anyOf":[{"type":"number"},{"type":"string"}]},"b":{"type":"boolean"}},"type":"object"}`,
+			[]string{`{"properties":{"a":{"type":"string"}}}`, `{"properties":{"a":{"type":"number"},"b":{"type":"boolean"}}}`},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
