@@ -26,22 +26,23 @@ import (
 const checkpointEvery = 5000
 
 type collector struct {
-	cfg   config
-	log   *slog.Logger
-	parse format
+	cfg    config
+	log    *slog.Logger
+	format format
 }
 
 // run is one call of Collect.
 type run struct {
 	*collector
 	out   sdk.Emitter
+	parse func(raw []byte) []parsed
 	state cursor
 	since int
 }
 
 // Collect reads what there is, and goes on watching.
 func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
-	r := &run{collector: c, out: out, state: readCursor(out.Cursor())}
+	r := &run{collector: c, out: out, parse: c.format.parser(), state: readCursor(out.Cursor())}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		c.log.Warn("file events are not available; changes are found by looking", "every", c.cfg.Poll.String(), "err", err.Error())
@@ -262,7 +263,7 @@ func (r *run) file(ctx context.Context, path string) (id string, half bool, err 
 
 // records reads the records of one file. skip of them were read before.
 func (r *run) records(ctx context.Context, path string, in io.Reader, p *progress, info fs.FileInfo, start, skip int64) (half bool, err error) {
-	v := newValues(in, r.parse.lists...)
+	v := newValues(in, r.format.lists...)
 	v.base = start
 	v.settled = time.Since(info.ModTime()) >= r.cfg.Settle
 	v.line = int(p.Line) + 1
@@ -307,21 +308,27 @@ func (r *run) records(ctx context.Context, path string, in io.Reader, p *progres
 	}
 }
 
-// record emits one record, or reports it.
+// record emits the records of one value, or reports it.
 func (r *run) record(ctx context.Context, path string, line int, raw []byte, bad error) error {
-	origin := fmt.Sprintf("%s:%d", path, line)
-	kind := sdk.KindItem
-	var rec []byte
+	all := []parsed{{sdk.KindItem, nil, raw, bad}}
 	if bad == nil {
-		kind, rec, bad = r.parse.parse(raw)
+		all = r.parse(raw)
 	}
-	if bad != nil {
-		return emitted(r.out.Damaged(ctx, kind, slices.Clone(raw), origin, bad.Error()))
+	for _, p := range all {
+		var err error
+		switch {
+		case p.err != nil:
+			err = r.out.Damaged(ctx, p.kind, slices.Clone(p.raw), fmt.Sprintf("%s:%d", path, line), p.err.Error())
+		case p.kind == sdk.KindEvent:
+			err = r.out.EventJSON(ctx, p.json)
+		default:
+			err = r.out.ItemJSON(ctx, p.json)
+		}
+		if err != nil {
+			return emitted(err)
+		}
 	}
-	if kind == sdk.KindEvent {
-		return emitted(r.out.EventJSON(ctx, rec))
-	}
-	return emitted(r.out.ItemJSON(ctx, rec))
+	return nil
 }
 
 // damaged handles a file that ends in the middle of a record. While it may still be written it is left

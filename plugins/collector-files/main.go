@@ -44,7 +44,7 @@ func open(_ context.Context, cfg config, env sdk.Env) (sdk.Collector, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &collector{cfg: cfg, log: env.Log, parse: parsers[cfg.Format]}, nil
+	return &collector{cfg: cfg, log: env.Log, format: formats[cfg.Format]}, nil
 }
 
 var info = sdk.Info{

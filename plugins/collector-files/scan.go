@@ -328,17 +328,3 @@ func stringEnd(b []byte, i int) int {
 	}
 	return -1
 }
-
-// compact drops line breaks between tokens, which JSON lines cannot hold; the record is otherwise as it
-// came. It returns memory of its own.
-func compact(b []byte) []byte {
-	if bytes.IndexByte(b, '\n') < 0 {
-		return bytes.Clone(b)
-	}
-	var out bytes.Buffer
-	out.Grow(len(b))
-	if err := json.Compact(&out, b); err != nil {
-		return bytes.Clone(b)
-	}
-	return out.Bytes()
-}

@@ -380,10 +380,10 @@ func (s *suite) cancels() (string, error) {
 		stop, done := context.WithTimeout(ctx, 3*time.Second)
 		defer done()
 		if _, err := p.plugin().Stop(stop, &pluginv1.StopRequest{GraceMs: 2500}); err != nil {
-			return "", fmt.Errorf("Collect goes on after its stream was cancelled: %w", err)
+			return "", fmt.Errorf("the call of Collect goes on after its stream was cancelled: %w", err)
 		}
 		if d := time.Since(start); d > time.Second {
-			return "", fmt.Errorf("Collect took %s to return after its stream was cancelled; a second is allowed", d.Round(time.Millisecond))
+			return "", fmt.Errorf("the call of Collect took %s to return after its stream was cancelled; a second is allowed", d.Round(time.Millisecond))
 		}
 		return "", nil
 	})
