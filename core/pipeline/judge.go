@@ -263,7 +263,11 @@ func holds(ctx context.Context, subject record.Key, verdicts []verdict.Verdict, 
 				f, err = r.Find(ctx, subject, read.ResourceType, read.ResourceID)
 			}
 			if errors.Is(err, policy.ErrAmbiguous) {
-				return false, nil
+				// An ambiguous look-up stands in the evidence as not found, behind an ERROR.
+				if read.Found {
+					return false, nil
+				}
+				continue
 			}
 			if err != nil {
 				return false, err
