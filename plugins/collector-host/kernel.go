@@ -199,12 +199,12 @@ func parseSysctl(b []byte, file string) []sysctlSetting {
 		}
 		name, value, ok := strings.Cut(line, "=")
 		name = strings.TrimSpace(strings.TrimPrefix(name, "-"))
-		if !ok || name == "" {
-			continue
-		}
 		// With slashes first, slashes divide the parts and dots are part of names.
 		if slash, dot := strings.IndexByte(name, '/'), strings.IndexByte(name, '.'); slash >= 0 && (dot < 0 || slash < dot) {
 			name = parameterName(strings.Trim(name, "/"))
+		}
+		if !ok || name == "" {
+			continue
 		}
 		out = append(out, sysctlSetting{name, strings.Join(strings.Fields(value), " "), file})
 	}

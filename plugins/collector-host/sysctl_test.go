@@ -29,6 +29,7 @@ func TestParseSysctl(t *testing.T) {
 }
 
 func FuzzParseSysctl(f *testing.F) {
+	f.Add([]byte("/=1\n"), "a") // a name of nothing but slashes
 	f.Add([]byte("-a.b = c\nx/y.z=1\n[=2\n"), "a.b")
 	f.Fuzz(func(t *testing.T, b []byte, name string) {
 		settings := parseSysctl(b, "f")
