@@ -58,7 +58,7 @@ fuzz: ## Fuzz every parser of outside bytes for FUZZTIME each.
 
 .PHONY: bench
 bench: build ## Measure the budgets: ratios against the bare engine in the same run.
-	$(GO) test ./testdata/bench -run '^$$' -bench . -benchtime 2s -timeout 30m
+	$(GO) test ./cmd/regent ./core/... ./sdk/... ./plugins/... -run '^$$' -bench . -benchtime 1s -timeout 30m
 
 .PHONY: generate
 generate: ## Regenerate the protocol code (installs protoc from Debian's packages where it is missing).

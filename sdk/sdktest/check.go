@@ -265,7 +265,8 @@ func (s *suite) listen(ctx context.Context, p *process, cursor []byte) (heard, e
 	}
 	for n := 0; ; n++ {
 		m, err := stream.Recv()
-		if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		// The end of our own deadline may be told before our context knows of it.
+		if code := status.Code(err); errors.Is(err, io.EOF) || ctx.Err() != nil || err != nil && (code == codes.DeadlineExceeded || code == codes.Canceled) {
 			return h, nil
 		}
 		if err != nil {
