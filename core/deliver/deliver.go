@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -113,6 +114,11 @@ func (d *Deliverer) Run(ctx context.Context) error {
 func (d *Deliverer) start(ctx context.Context, under *sync.WaitGroup) (next time.Time, err error) {
 	now := d.o.Now()
 	var due []store.Delivery
+	// What is under way before the reading may end during it, and then stands in an old state in what is
+	// read: it is left for the next round, which its end asks for.
+	d.mu.Lock()
+	before := maps.Clone(d.busy)
+	d.mu.Unlock()
 	err = d.o.Store.View(ctx, func(tx *store.Tx) error {
 		instances, err := tx.PendingInstances()
 		if err != nil {
@@ -132,7 +138,7 @@ func (d *Deliverer) start(ctx context.Context, under *sync.WaitGroup) (next time
 			}
 			due = append(due, heads...)
 		}
-		next, _, err = tx.NextDelivery()
+		next, _, err = tx.NextDelivery(now)
 		return err
 	})
 	if err != nil {
@@ -140,7 +146,7 @@ func (d *Deliverer) start(ctx context.Context, under *sync.WaitGroup) (next time
 	}
 	for _, one := range due {
 		d.mu.Lock()
-		if d.busy[one.Seq] || d.counts[one.Instance] >= parallel {
+		if before[one.Seq] || d.busy[one.Seq] || d.counts[one.Instance] >= parallel {
 			d.mu.Unlock()
 			continue
 		}
@@ -158,10 +164,7 @@ func (d *Deliverer) start(ctx context.Context, under *sync.WaitGroup) (next time
 			d.Wake()
 		}()
 	}
-	if !next.After(now) {
-		// What is due is under way; its end wakes the loop.
-		next = time.Time{}
-	}
+	// What is due already is under way, or waits for room: an end wakes the loop.
 	return next, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +30,6 @@ type bench struct {
 	t     *testing.T
 	store *store.Store
 	p     *Pipeline
-	clock atomic.Int64
 }
 
 func newBench(t *testing.T) *bench {

@@ -190,10 +190,12 @@ func (tx *Tx) DeliveriesDue(inst record.Instance, now time.Time, limit int) ([]D
 		string(inst), micros(now), limit)
 }
 
-// NextDelivery returns when the next attempt for any delivery is due; false where none is pending.
-func (tx *Tx) NextDelivery() (time.Time, bool, error) {
+// NextDelivery returns when the next attempt after now is due: that of the first pending delivery of some
+// group, since those behind it wait for it. It returns false where there is none.
+func (tx *Tx) NextDelivery(now time.Time) (time.Time, bool, error) {
 	var next sql.NullInt64
-	_, err := tx.one(`SELECT min(next) FROM deliveries WHERE state = 'pending'`, nil, &next)
+	_, err := tx.one(`SELECT min(next) FROM deliveries WHERE next > ? AND seq IN (SELECT min(seq) FROM deliveries WHERE state = 'pending' GROUP BY instance, group_key)`,
+		[]any{micros(now)}, &next)
 	return fromMicros(next.Int64), next.Valid, err
 }
 
