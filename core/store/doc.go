@@ -6,16 +6,22 @@
 // used by one goroutine and not after its function returned. Byte slices and structs that come out of
 // a Tx belong to the caller.
 //
-// On one machine the engine is SQLite, through modernc.org/sqlite, in WAL mode with synchronous=FULL.
-// The SQL keeps to what PostgreSQL takes as well: ids are given by us, times are microseconds since
-// 1970. Suite in the tests is what any engine must pass.
+// On one machine the engine is SQLite, through modernc.org/sqlite, in WAL mode with synchronous=FULL;
+// what only SQLite knows stands in sqlite.go and checkpoint.go. The SQL elsewhere keeps to what
+// PostgreSQL takes as well. Suite in the tests is what any engine must pass.
 //
 // # Events
 //
-// Events stay in the journal, compressed by batch. Each batch carries a filter over its ids, its
-// resources, actors and actions; look-ups and the check for duplicates use it to pass over a batch
-// without opening it. There is no index row per event: four of them cost more than all the rest
-// together.
+// Events stay in the journal, compressed by batch. Each batch has a summary: the range of its times, a
+// filter over its resources, actors, actions and so on, and a fingerprint of each id. Look-ups and the
+// check for duplicates use it to pass over a batch without opening it. There is no index row per event:
+// four of them cost more than all the rest together.
+//
+// # Items
+//
+// Items are ordered by (capture time, order of receiving) and the greatest is current. An item that
+// says nothing new only confirms the version in force at its time. One that comes late enters history
+// where it belongs and changes nothing about what is current.
 //
 // # Failures
 //

@@ -1,13 +1,11 @@
 package store
 
 import (
-	"context"
+	"bytes"
 	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/regent-dev/regent/core/record"
 )
@@ -24,199 +22,311 @@ const (
 	DupConflict
 )
 
-// DupWindow is how long an event is recognised, counted from when its batch was received.
+// DupWindow is how long an event is recognised, from when its batch was received to when the newest
+// batch was.
 const DupWindow = 7 * 24 * time.Hour
 
-// The sizes of the filters. A segment covers so many events that few segments are asked for each new
-// id; 20 bits an event keep wrong answers rare enough that hardly a batch is opened in vain.
-const (
-	segmentEvents = 1 << 17
-	dupBits       = 20
-)
-
-// eventKey is what recognises an event: a hash of its source and id, and the beginning of its content
-// hash. Two events that agree in both are the same; somebody who makes two ids collide gets a
-// conflict, in which both are kept.
-type eventKey struct{ id, content uint64 }
-
-func keyOf(ev *record.Event) eventKey {
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.WriteString(ev.Source)
-	_, _ = d.Write([]byte{0})
-	_, _ = d.WriteString(ev.ID)
-	if ev.ID == "" {
-		// Without an id only the content tells.
-		_, _ = d.Write(ev.Hash[:])
-	}
-	return eventKey{d.Sum64(), binary.BigEndian.Uint64(ev.Hash[:])}
-}
-
-func encodeKeys(keys []eventKey) []byte {
-	out := make([]byte, 0, 16*len(keys))
-	for _, k := range keys {
-		out = binary.BigEndian.AppendUint64(out, k.id)
-		out = binary.BigEndian.AppendUint64(out, k.content)
-	}
-	return out
-}
-
-func decodeKeys(b []byte) []eventKey {
-	keys := make([]eventKey, 0, len(b)/16)
-	for ; len(b) >= 16; b = b[16:] {
-		keys = append(keys, eventKey{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])})
-	}
-	return keys
-}
-
-// duplicates are the filters over the journal, in memory. They are touched by the writing transaction
-// only.
+// duplicates knows where events with a fingerprint are; see segment.go. It is touched by the writing
+// transaction only.
 type duplicates struct {
-	segments []*segment
-	// pending are the batches of the transaction under way.
-	pending     []pendingBatch
-	pendingKeys map[uint64][]uint64
-	// opened keeps the keys of the batches opened last: a file that is read again meets the same
-	// batches one after the other.
-	opened map[int64][]eventKey
-}
+	// limit is from how many events on the open segment is sealed.
+	limit  int
+	open   *openSegment
+	sealed []*sealedSegment
+	// newest is when the newest batch was received.
+	newest int64
+	// recent are where duplicates were found last. What is sent again comes in the order in which it
+	// came first, so the next one is most likely behind.
+	recent [2]recentPlace
+	// numbers is memory to work in.
+	numbers []int64
 
-type segment struct {
-	filter  bloom
-	events  int
-	newest  int64
-	batches []batchFilter
-}
-
-type batchFilter struct {
-	seq    int64
-	filter bloom
+	// What follows is of the transaction under way: its batches, those of their events that are
+	// looked for already, by fingerprint, and the segment that it sealed, which is the open one until
+	// it is committed.
+	pending []pendingBatch
+	indexed int
+	lastOf  map[uint32]int
+	events  []pendingEvent
+	sealing *sealedSegment
 }
 
 type pendingBatch struct {
-	seq, received int64
-	keys          []eventKey
+	seq, first, received int64
+	encoded              *Encoded
 }
 
-// openedBatches bounds duplicates.opened.
-const openedBatches = 64
+// pendingEvent is an event and the one before it with the same fingerprint, less than 0 for none.
+type pendingEvent struct {
+	event  *record.Event
+	before int
+}
 
-func openDuplicates(ctx context.Context, s *Store) (*duplicates, error) {
-	d := &duplicates{pendingKeys: map[uint64][]uint64{}, opened: map[int64][]eventKey{}}
-	since := time.Now().Add(-DupWindow).UnixMicro()
-	rows, err := s.write.QueryContext(ctx, `SELECT seq, received, keys FROM journal WHERE received >= ? AND events > 0 ORDER BY seq`, since)
+// recentPlace is a place in an opened batch.
+type recentPlace struct {
+	batch *openBatch
+	index int
+}
+
+// ahead is how many events behind a recent place are looked at.
+const ahead = 4
+
+// loadDuplicates reads the filters and the newest fingerprints.
+func loadDuplicates(tx *Tx) (*duplicates, error) {
+	d := &duplicates{limit: segmentEvents, open: &openSegment{}, lastOf: map[uint32]int{}}
+	var newest sql.NullInt64
+	if _, err := tx.one(`SELECT max(received) FROM journal`, nil, &newest); err != nil {
+		return nil, err
+	}
+	d.newest = newest.Int64
+	next := int64(1)
+	err := tx.each(`SELECT id, first_event, events, newest, filter FROM event_segments ORDER BY id`, nil, func(r *sql.Rows) error {
+		var s sealedSegment
+		var events int64
+		var filter sql.RawBytes
+		if err := r.Scan(&s.id, &s.first, &events, &s.newest, &filter); err != nil {
+			return err
+		}
+		next = max(next, s.first+events)
+		if s.newest < d.since() {
+			return nil
+		}
+		var ok bool
+		if s.filter, ok = readBloom(filter); !ok {
+			return fmt.Errorf("%w: filter of segment %d", ErrCorrupt, s.id)
+		}
+		d.sealed = append(d.sealed, &s)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var seq, received int64
-		var keys sql.RawBytes
-		if err := rows.Scan(&seq, &received, &keys); err != nil {
-			return nil, err
+	d.open.first, d.open.next = next, next
+	err = tx.each(`SELECT b.seq, b.first_event, b.received, i.ids FROM event_batches b JOIN event_ids i ON i.seq = b.seq ORDER BY b.first_event`, nil, func(r *sql.Rows) error {
+		var seq, first, received int64
+		var ids sql.RawBytes
+		if err := r.Scan(&seq, &first, &received, &ids); err != nil {
+			return err
 		}
-		d.add(pendingBatch{seq, received, decodeKeys(keys)})
-	}
-	return d, rows.Err()
+		if first < d.open.first || first-d.open.first > maxPlace || len(ids)%4 != 0 {
+			return fmt.Errorf("%w: fingerprints of batch %d", ErrCorrupt, seq)
+		}
+		for i := 0; i < len(ids); i += 4 {
+			d.open.add(binary.LittleEndian.Uint32(ids[i:]), first+int64(i/4))
+		}
+		d.open.lastSeq, d.open.newest = seq, max(d.open.newest, received)
+		return nil
+	})
+	return d, err
 }
 
-func (d *duplicates) add(b pendingBatch) {
-	if len(b.keys) == 0 {
-		return
+// nextEvent is the number of the next event to be stored.
+func (d *duplicates) nextEvent() int64 {
+	if n := len(d.pending); n > 0 {
+		return d.pending[n-1].first + int64(d.pending[n-1].encoded.Len())
 	}
-	n := len(d.segments)
-	if n == 0 || d.segments[n-1].events+len(b.keys) > segmentEvents {
-		d.segments = append(d.segments, &segment{filter: newBloom(max(segmentEvents, len(b.keys)), dupBits)})
-		n++
-	}
-	s := d.segments[n-1]
-	own := newBloom(len(b.keys), dupBits)
-	for _, k := range b.keys {
-		s.filter.add(k.id)
-		own.add(k.id)
-	}
-	s.events += len(b.keys)
-	s.newest = b.received
-	s.batches = append(s.batches, batchFilter{b.seq, own})
+	return d.open.next
 }
 
+func (d *duplicates) isPending(seq int64) bool { return len(d.pending) > 0 && seq >= d.pending[0].seq }
+
+func (d *duplicates) pend(b pendingBatch) { d.pending = append(d.pending, b) }
+
+// index makes the pending events ready to be looked for.
+func (d *duplicates) index() {
+	for ; d.indexed < len(d.pending); d.indexed++ {
+		e := d.pending[d.indexed].encoded
+		for i, fp := range e.ids {
+			before, known := d.lastOf[fp]
+			if !known {
+				before = -1
+			}
+			d.lastOf[fp] = len(d.events)
+			d.events = append(d.events, pendingEvent{&e.events[i], before})
+		}
+	}
+}
+
+// since is the time of receiving from which events are recognised.
+func (d *duplicates) since() int64 { return d.newest - DupWindow.Microseconds() }
+
+// sealFull seals the open segment where it is full.
+func (d *duplicates) sealFull(tx *Tx) error {
+	if d.open.count < d.limit || d.sealing != nil {
+		return nil
+	}
+	s, err := tx.seal(d.open)
+	if err != nil {
+		return fmt.Errorf("seal segment: %w", err)
+	}
+	d.sealing = s
+	return nil
+}
+
+// commit takes over what the transaction wrote.
 func (d *duplicates) commit() {
+	if d.sealing != nil {
+		d.sealed = append(d.sealed, d.sealing)
+		d.open = &openSegment{first: d.open.next, next: d.open.next}
+	}
 	for _, b := range d.pending {
-		d.add(b)
+		for i, fp := range b.encoded.ids {
+			d.open.add(fp, b.first+int64(i))
+		}
+		d.open.lastSeq, d.open.newest = b.seq, max(d.open.newest, b.received)
+		d.newest = max(d.newest, b.received)
+	}
+	for len(d.sealed) > 0 && d.sealed[0].newest < d.since() {
+		d.sealed = d.sealed[1:]
 	}
 	d.rollback()
 }
 
+// rollback forgets what the transaction wrote.
 func (d *duplicates) rollback() {
-	d.pending = d.pending[:0]
-	clear(d.pendingKeys)
+	// Not only cut short: the batches hold on to their events.
+	clear(d.pending)
+	clear(d.events)
+	d.pending, d.events, d.indexed = d.pending[:0], d.events[:0], 0
+	clear(d.lastOf)
+	d.sealing = nil
 }
 
-// expire lets go of the segments that are older than the window.
-func (d *duplicates) expire(now time.Time) {
-	since := now.Add(-DupWindow).UnixMicro()
-	for len(d.segments) > 1 && d.segments[0].newest < since {
-		d.segments = d.segments[1:]
-	}
-}
-
-// Duplicates says for each event whether it was stored in the last DupWindow. It must be asked in the
-// writing transaction that then appends the batch.
+// Duplicates says for each event whether it was stored in the last DupWindow, or in this transaction.
+// It must be asked in the writing transaction that then appends the batch. Events of the slice are not
+// compared with each other.
 func (tx *Tx) Duplicates(events []record.Event) ([]Dup, error) {
-	d := tx.s.dups
+	tx.s.dups.index()
 	out := make([]Dup, len(events))
 	for i := range events {
-		k := keyOf(&events[i])
-		for _, content := range d.pendingKeys[k.id] {
-			out[i] = worse(out[i], k.content, content)
-		}
-		for _, s := range d.segments {
-			if out[i] == DupSame {
-				break
-			}
-			if !s.filter.has(k.id) {
-				continue
-			}
-			for _, b := range s.batches {
-				if !b.filter.has(k.id) {
-					continue
-				}
-				keys, err := tx.keysOf(b.seq)
-				if err != nil {
-					return nil, fmt.Errorf("open batch %d: %w", b.seq, err)
-				}
-				for _, stored := range keys {
-					if stored.id == k.id {
-						out[i] = worse(out[i], k.content, stored.content)
-					}
-				}
-			}
+		var err error
+		if out[i], err = tx.duplicate(&events[i]); err != nil {
+			return nil, fmt.Errorf("look for duplicates: %w", err)
 		}
 	}
 	return out, nil
 }
 
-// worse keeps the stronger of two answers: the same content anywhere is the same event.
-func worse(so Dup, content, stored uint64) Dup {
-	if content == stored || so == DupSame {
-		return DupSame
+func (tx *Tx) duplicate(ev *record.Event) (Dup, error) {
+	d := tx.s.dups
+	if d.isRecent(ev) {
+		return DupSame, nil
 	}
-	return DupConflict
+	fp := fingerprint(ev)
+	answer := d.duplicateOfPending(ev, fp)
+	if answer == DupSame {
+		return answer, nil
+	}
+	var err error
+	d.numbers = d.open.find(fp, d.numbers[:0])
+	if answer, err = tx.compare(ev, d.numbers, answer); err != nil || answer == DupSame {
+		return answer, err
+	}
+	h := mixed(fp)
+	for i := len(d.sealed) - 1; i >= 0; i-- {
+		s := d.sealed[i]
+		if !s.filter.has(h) {
+			continue
+		}
+		if d.numbers, err = tx.findSealed(s.id, s.first, fp, d.numbers[:0]); err != nil {
+			return answer, err
+		}
+		if answer, err = tx.compare(ev, d.numbers, answer); err != nil || answer == DupSame {
+			return answer, err
+		}
+	}
+	return answer, nil
 }
 
-func (tx *Tx) keysOf(seq int64) ([]eventKey, error) {
+// isRecent reports whether an event is one of the next behind a recent place.
+func (d *duplicates) isRecent(ev *record.Event) bool {
+	for i := range d.recent {
+		r := &d.recent[i]
+		if r.batch == nil || r.batch.received < d.since() {
+			continue
+		}
+		for at := r.index + 1; at <= r.index+ahead && at < len(r.batch.bodies); at++ {
+			if bytes.Equal(r.batch.bodies[at], ev.Body) {
+				r.index = at
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (d *duplicates) duplicateOfPending(ev *record.Event, fp uint32) Dup {
+	answer := DupNone
+	at, known := d.lastOf[fp]
+	for known && at >= 0 {
+		p := d.events[at]
+		if p.event.Source == ev.Source && p.event.ID == ev.ID {
+			answer = worse(answer, ev, p.event.Hash)
+		}
+		at = p.before
+	}
+	return answer
+}
+
+// compare holds an event against stored ones with its fingerprint.
+func (tx *Tx) compare(ev *record.Event, numbers []int64, answer Dup) (Dup, error) {
 	d := tx.s.dups
-	if keys, ok := d.opened[seq]; ok {
-		return keys, nil
+	for _, number := range numbers {
+		seq, index, received, ok, err := tx.locate(number)
+		if err != nil {
+			return answer, err
+		}
+		if !ok || received < d.since() {
+			continue
+		}
+		b, err := tx.batch(seq)
+		if err != nil {
+			return answer, err
+		}
+		if b == nil || index >= len(b.bodies) {
+			continue
+		}
+		if answer, err = compareBody(ev, b.bodies[index], answer); err != nil {
+			return answer, fmt.Errorf("event %d of batch %d: %w", index, seq, err)
+		}
+		if answer == DupSame {
+			if d.recent[0].batch == nil || d.recent[0].batch.seq != seq {
+				d.recent[1] = d.recent[0]
+			}
+			d.recent[0] = recentPlace{b, index}
+			return answer, nil
+		}
 	}
-	var raw []byte
-	if _, err := tx.one(`SELECT keys FROM journal WHERE seq = ?`, []any{seq}, &raw); err != nil {
-		return nil, err
+	return answer, nil
+}
+
+// compareBody holds an event against one stored body.
+func compareBody(ev *record.Event, body []byte, answer Dup) (Dup, error) {
+	if bytes.Equal(body, ev.Body) {
+		return DupSame, nil
 	}
-	if len(d.opened) >= openedBatches {
-		clear(d.opened)
+	stored, err := record.ParseEvent(body, record.Digest{})
+	if err != nil {
+		return answer, err
 	}
-	keys := decodeKeys(raw)
-	d.opened[seq] = keys
-	return keys, nil
+	if stored.Source != ev.Source || stored.ID != ev.ID {
+		return answer, nil
+	}
+	canonical, err := record.Canonical(body)
+	if err != nil {
+		return answer, err
+	}
+	return worse(answer, ev, record.Sum(canonical)), nil
+}
+
+// worse keeps the stronger of two answers on an event and a stored one with its source and id. Without
+// an id, other content is another event.
+func worse(so Dup, ev *record.Event, stored record.Digest) Dup {
+	switch {
+	case stored == ev.Hash || so == DupSame:
+		return DupSame
+	case ev.ID == "":
+		return so
+	}
+	return DupConflict
 }

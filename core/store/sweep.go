@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -54,24 +55,43 @@ func (tx *Tx) OwnerInstances() ([]record.Instance, error) {
 	return out, err
 }
 
-// Owned calls fn for every resource that an instance lists in a scope; an empty scope means all of
-// them, no types mean any type.
+// ownedPage is how many resources Owned reads at once.
+const ownedPage = 1000
+
+// Owned calls fn for every resource that an instance lists in a scope, in the order of their numbers;
+// an empty scope means all of them, no types mean any type. fn may use the transaction.
 func (tx *Tx) Owned(inst record.Instance, scope string, types []string, fn func(resource int64) error) error {
 	query, args := `SELECT o.resource, r.resource_type FROM owners o JOIN resources r ON r.id = o.resource WHERE o.instance = ?`, []any{string(inst)}
 	if scope != "" {
 		query, args = query+` AND o.scope = ?`, append(args, scope)
 	}
-	return tx.each(query+` ORDER BY o.resource`, args, func(r *sql.Rows) error {
-		var resource int64
-		var typ string
-		if err := r.Scan(&resource, &typ); err != nil {
-			return err
+	query += ` AND o.resource > ? ORDER BY o.resource LIMIT ?`
+	page := make([]int64, 0, ownedPage)
+	for after := int64(0); ; {
+		page = page[:0]
+		n := 0
+		err := tx.each(query, append(args[:len(args):len(args)], after, ownedPage), func(r *sql.Rows) error {
+			var typ string
+			if err := r.Scan(&after, &typ); err != nil {
+				return err
+			}
+			if n++; len(types) == 0 || slices.Contains(types, typ) {
+				page = append(page, after)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read what %s lists: %w", inst, err)
 		}
-		if len(types) > 0 && !slices.Contains(types, typ) {
+		for _, resource := range page {
+			if err := fn(resource); err != nil {
+				return err
+			}
+		}
+		if n < ownedPage {
 			return nil
 		}
-		return fn(resource)
-	})
+	}
 }
 
 // Held is a sweep that would delete too much and waits.
@@ -121,7 +141,7 @@ func (tx *Tx) held(where string, args ...any) ([]Held, error) {
 		for len(missing) > 0 {
 			n, used := binary.Uvarint(missing)
 			if used <= 0 {
-				break
+				return fmt.Errorf("%w: held sweep of %s, scope %q", ErrCorrupt, inst, h.Scope)
 			}
 			h.Missing = append(h.Missing, int64(n))
 			missing = missing[used:]

@@ -2,126 +2,232 @@ package store
 
 import (
 	"database/sql"
-	"encoding/json"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/regent-dev/regent/core/verdict"
 )
 
-// The verdicts on a resource stand together in one row, as compressed JSON. Nearly every write and
-// read is of all verdicts on one resource; one row for each pair costs, for 100,000 resources and 20
-// policies, two million rows with an index entry each, and evidence that repeats the same digests.
-// That is reasoned, not yet measured side by side.
+// The verdicts on a resource stand together in one row. Nearly every write and read is of all verdicts
+// on one resource. BenchmarkVerdictLayout measures this against one row for each policy and resource
+// with the same coding. For 100,000 resources and 20 policies, one in ten not compliant, a resource's
+// verdicts take 590 bytes against 1,720, the first judgement 73 µs against 100, a change of all of them
+// 65 µs against 170, a change of one 27 µs against 28, and reading them 33 µs against 62. What is lost is
+// an index by policy: VerdictsOf walks over all rows, and counts are kept apart.
 
-// Verdicts returns the current verdicts on a resource.
+// Verdicts returns the current verdicts on a resource, by policy.
 func (tx *Tx) Verdicts(resource int64) ([]verdict.Verdict, error) {
-	var body []byte
-	ok, err := tx.one(`SELECT body FROM verdicts WHERE resource = ?`, []any{resource}, &body)
-	if err != nil || !ok {
+	body, subject, err := tx.verdictRow(resource)
+	if err != nil || body == nil {
 		return nil, err
 	}
-	return decodeVerdicts(body)
+	return tx.openVerdicts(body, subject, "")
 }
 
-func decodeVerdicts(body []byte) ([]verdict.Verdict, error) {
-	raw, err := unpackBody(body)
+// verdictRow returns the stored verdicts on a resource and whom they are about.
+func (tx *Tx) verdictRow(resource int64) (body []byte, s verdict.Subject, err error) {
+	_, err = tx.one(`SELECT v.body, r.account, r.region, r.resource_type, r.resource_id FROM verdicts v JOIN resources r ON r.id = v.resource WHERE v.resource = ?`,
+		[]any{resource}, &body, &s.AccountID, &s.Region, &s.ResourceType, &s.ResourceID)
 	if err != nil {
-		return nil, fmt.Errorf("read verdicts: %w", err)
+		return nil, s, fmt.Errorf("read verdicts: %w", err)
 	}
-	var out []verdict.Verdict
-	if err := json.Unmarshal(raw, &out); err != nil {
-		return nil, fmt.Errorf("read verdicts: %w", err)
+	return body, s, nil
+}
+
+// openVerdicts decodes a row, or what it holds of one policy.
+func (tx *Tx) openVerdicts(body []byte, subject verdict.Subject, policy verdict.PolicyID) ([]verdict.Verdict, error) {
+	rows, err := decodeVerdicts(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: verdicts on %s: %w", ErrCorrupt, subject, err)
 	}
+	out := make([]verdict.Verdict, 0, len(rows))
+	for i := range rows {
+		terms, err := tx.termsByID(rows[i].terms)
+		if err != nil {
+			return nil, err
+		}
+		if policy != "" && terms.policy != policy {
+			continue
+		}
+		v, err := rows[i].open(terms)
+		if err != nil {
+			return nil, fmt.Errorf("%w: verdict of %s on %s: %w", ErrCorrupt, terms.policy, subject, err)
+		}
+		v.Subject = subject
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b verdict.Verdict) int { return comparePolicies(a.Policy, b.Policy) })
 	return out, nil
 }
 
-// PutVerdicts replaces or adds verdicts on a resource, and removes those of policies.
-func (tx *Tx) PutVerdicts(resource int64, put []verdict.Verdict, remove []verdict.PolicyID) error {
-	all, err := tx.Verdicts(resource)
-	if err != nil {
-		return err
+func comparePolicies(a, b verdict.PolicyID) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
 	}
-	at := make(map[verdict.PolicyID]int, len(all))
-	for i := range all {
-		at[all[i].Policy] = i
-	}
-	type pair struct {
-		policy  verdict.PolicyID
-		outcome verdict.Outcome
-	}
-	delta := map[pair]int64{}
-	for _, v := range put {
-		delta[pair{v.Policy, v.Outcome}]++
-		if i, ok := at[v.Policy]; ok {
-			delta[pair{v.Policy, all[i].Outcome}]--
-			all[i] = v
-			continue
-		}
-		at[v.Policy] = len(all)
-		all = append(all, v)
-	}
-	for _, p := range remove {
-		i, ok := at[p]
-		if !ok {
-			continue
-		}
-		delta[pair{p, all[i].Outcome}]--
-		all = append(all[:i], all[i+1:]...)
-		clear(at)
-		for j := range all {
-			at[all[j].Policy] = j
-		}
-	}
-	for p, n := range delta {
-		if n == 0 {
-			continue
-		}
-		if err := tx.run(`INSERT INTO verdict_counts (policy, outcome, n) VALUES (?, ?, ?) ON CONFLICT (policy, outcome) DO UPDATE SET n = verdict_counts.n + excluded.n`,
-			string(p.policy), string(p.outcome), n); err != nil {
-			return err
-		}
-	}
-	raw, err := json.Marshal(all)
-	if err != nil {
-		return fmt.Errorf("write verdicts: %w", err)
-	}
-	return tx.run(`INSERT INTO verdicts (resource, body) VALUES (?, ?) ON CONFLICT (resource) DO UPDATE SET body = excluded.body`, resource, packBody(raw))
+	return 0
 }
 
-// ForgetPolicy removes the verdicts of a policy, and what it read, from at most limit resources, and
-// returns from how many.
-func (tx *Tx) ForgetPolicy(policy verdict.PolicyID, limit int) (int, error) {
-	// There is no index by policy: it is looked for from where the last call stopped, which meta keeps.
-	key := "store/forget/" + string(policy)
-	after := int64(0)
-	if b, err := tx.Meta(key); err != nil {
-		return 0, err
-	} else if b != nil {
-		if _, err := fmt.Sscan(string(b), &after); err != nil {
-			return 0, fmt.Errorf("read %s: %w", key, err)
+// outcomeOf is what verdicts are counted by.
+type outcomeOf struct {
+	policy  verdict.PolicyID
+	outcome verdict.Outcome
+}
+
+func (tx *Tx) count(policy verdict.PolicyID, outcome verdict.Outcome, n int64) {
+	if tx.counts == nil {
+		tx.counts = map[outcomeOf]int64{}
+	}
+	tx.counts[outcomeOf{policy, outcome}] += n
+}
+
+// PutVerdicts replaces or adds verdicts on a resource, and removes those of policies. The resource must
+// be stored; the verdicts' subject is that resource, whatever they say.
+func (tx *Tx) PutVerdicts(resource int64, put []verdict.Verdict, remove []verdict.PolicyID) error {
+	var body []byte
+	if _, err := tx.one(`SELECT body FROM verdicts WHERE resource = ?`, []any{resource}, &body); err != nil {
+		return fmt.Errorf("read verdicts: %w", err)
+	}
+	var rows []verdictCode
+	var err error
+	if body != nil {
+		if rows, err = decodeVerdicts(body); err != nil {
+			return fmt.Errorf("%w: verdicts on resource %d: %w", ErrCorrupt, resource, err)
 		}
 	}
-	n := 0
-	var resources []int64
-	err := tx.each(`SELECT resource, body FROM verdicts WHERE resource > ? ORDER BY resource LIMIT ?`, []any{after, limit}, func(r *sql.Rows) error {
-		var resource int64
-		var body []byte
-		if err := r.Scan(&resource, &body); err != nil {
-			return err
-		}
-		n++
-		after = resource
-		all, err := decodeVerdicts(body)
+	policies := make([]verdict.PolicyID, len(rows), len(rows)+len(put))
+	for i := range rows {
+		terms, err := tx.termsByID(rows[i].terms)
 		if err != nil {
 			return err
 		}
-		for _, v := range all {
-			if v.Policy == policy {
-				resources = append(resources, resource)
+		policies[i] = terms.policy
+	}
+	for i := range put {
+		v := &put[i]
+		id, err := tx.termsID(termsOf(v))
+		if err != nil {
+			return err
+		}
+		code, err := encodeVerdict(v, id)
+		if err != nil {
+			return fmt.Errorf("write verdict of %s: %w", v.Policy, err)
+		}
+		delete(tx.s.forgetting, v.Policy)
+		tx.count(v.Policy, v.Outcome, 1)
+		if old := slices.Index(policies, v.Policy); old >= 0 {
+			tx.count(v.Policy, rows[old].outcome, -1)
+			rows[old] = code
+			continue
+		}
+		policies = append(policies, v.Policy)
+		rows = append(rows, code)
+	}
+	for _, p := range remove {
+		if i := slices.Index(policies, p); i >= 0 {
+			tx.count(p, rows[i].outcome, -1)
+			policies, rows = slices.Delete(policies, i, i+1), slices.Delete(rows, i, i+1)
+		}
+	}
+	if len(rows) == 0 {
+		err = tx.run(`DELETE FROM verdicts WHERE resource = ?`, resource)
+	} else {
+		err = tx.run(`INSERT INTO verdicts (resource, body) VALUES (?, ?) ON CONFLICT (resource) DO UPDATE SET body = excluded.body`, resource, encodeVerdicts(rows))
+	}
+	if err != nil {
+		return fmt.Errorf("write verdicts: %w", err)
+	}
+	return nil
+}
+
+// ResourceVerdict is a verdict with the resource's number.
+type ResourceVerdict struct {
+	Resource int64
+	verdict.Verdict
+}
+
+// verdictPage is how many resources are looked at at once for the verdicts of a policy.
+const verdictPage = 2000
+
+// VerdictsOf returns the verdicts of a policy in the order of their resources after one; an empty
+// outcome is any. There is no index by policy: it walks over the verdicts on all resources.
+func (tx *Tx) VerdictsOf(policy verdict.PolicyID, outcome verdict.Outcome, after int64, limit int) ([]ResourceVerdict, error) {
+	var out []ResourceVerdict
+	limit = pageLimit(limit)
+	_, err := tx.walkVerdicts(policy, after, func(resource int64, body []byte, subject verdict.Subject) (bool, error) {
+		found, err := tx.openVerdicts(body, subject, policy)
+		for _, v := range found {
+			if outcome == "" || v.Outcome == outcome {
+				out = append(out, ResourceVerdict{resource, v})
 			}
 		}
-		return nil
+		return len(out) < limit, err
+	})
+	return out, err
+}
+
+// walkVerdicts calls fn for every resource after one that has a verdict of the policy, until fn says
+// that it is enough, and reports whether it came to the end.
+func (tx *Tx) walkVerdicts(policy verdict.PolicyID, after int64, fn func(resource int64, body []byte, s verdict.Subject) (bool, error)) (bool, error) {
+	ids, err := tx.termsOfPolicy(policy)
+	if err != nil {
+		return false, err
+	}
+	type row struct {
+		resource int64
+		body     []byte
+		subject  verdict.Subject
+	}
+	for {
+		var page []row
+		n := 0
+		err := tx.each(`SELECT v.resource, v.body, r.account, r.region, r.resource_type, r.resource_id
+			FROM verdicts v JOIN resources r ON r.id = v.resource WHERE v.resource > ? ORDER BY v.resource LIMIT ?`, []any{after, verdictPage}, func(r *sql.Rows) error {
+			var x row
+			var body sql.RawBytes
+			if err := r.Scan(&x.resource, &body, &x.subject.AccountID, &x.subject.Region, &x.subject.ResourceType, &x.subject.ResourceID); err != nil {
+				return err
+			}
+			n++
+			after = x.resource
+			has, err := hasTerms(body, ids)
+			if err != nil {
+				return fmt.Errorf("%w: verdicts on %s: %w", ErrCorrupt, x.subject, err)
+			}
+			if has {
+				x.body = slices.Clone(body)
+				page = append(page, x)
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+		for _, x := range page {
+			if more, err := fn(x.resource, x.body, x.subject); err != nil || !more {
+				return false, err
+			}
+		}
+		if n < verdictPage {
+			return true, nil
+		}
+		if err := tx.ctx.Err(); err != nil {
+			return false, err
+		}
+	}
+}
+
+// ForgetPolicy removes the verdicts of a policy, and what it read, from at most limit resources, and
+// returns from how many. Fewer than limit say that none are left.
+func (tx *Tx) ForgetPolicy(policy verdict.PolicyID, limit int) (int, error) {
+	// The walk goes on where the last call ended, as long as nobody adds verdicts meanwhile.
+	places := tx.s.forgetting
+	var resources []int64
+	_, err := tx.walkVerdicts(policy, places[policy], func(resource int64, _ []byte, _ verdict.Subject) (bool, error) {
+		resources = append(resources, resource)
+		return len(resources) < limit, nil
 	})
 	if err != nil {
 		return 0, err
@@ -133,15 +239,20 @@ func (tx *Tx) ForgetPolicy(policy verdict.PolicyID, limit int) (int, error) {
 		if err := tx.SetReads(policy, resource, nil); err != nil {
 			return 0, err
 		}
+		places[policy] = resource
 	}
-	if n < limit {
-		return n, tx.SetMeta(key, nil)
+	if len(resources) < limit {
+		delete(places, policy)
 	}
-	return n, tx.SetMeta(key, fmt.Append(nil, after))
+	tx.onRollback = append(tx.onRollback, func() { delete(places, policy) })
+	return len(resources), nil
 }
 
-// VerdictCounts returns how many verdicts of each outcome a policy has.
+// VerdictCounts returns how many verdicts of each outcome each policy has.
 func (tx *Tx) VerdictCounts() (map[verdict.PolicyID]map[verdict.Outcome]int64, error) {
+	if err := tx.flush(); err != nil {
+		return nil, err
+	}
 	out := map[verdict.PolicyID]map[verdict.Outcome]int64{}
 	err := tx.each(`SELECT policy, outcome, n FROM verdict_counts WHERE n <> 0`, nil, func(r *sql.Rows) error {
 		var p, o string
@@ -156,103 +267,4 @@ func (tx *Tx) VerdictCounts() (map[verdict.PolicyID]map[verdict.Outcome]int64, e
 		return nil
 	})
 	return out, err
-}
-
-// SetReads replaces what a policy read for its verdict on a resource.
-func (tx *Tx) SetReads(policy verdict.PolicyID, resource int64, reads []verdict.Read) error {
-	if err := tx.run(`DELETE FROM reads WHERE policy = ? AND resource = ?`, string(policy), resource); err != nil {
-		return err
-	}
-	for _, r := range reads {
-		row, err := tx.nextID("reads", "row")
-		if err != nil {
-			return err
-		}
-		err = tx.run(`INSERT INTO reads (row, policy, resource, target_type, target_id) VALUES (?, ?, ?, ?, ?) ON CONFLICT (policy, resource, target_type, target_id) DO NOTHING`,
-			row, string(policy), resource, r.ResourceType, r.ResourceID)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Dependent is a policy on a resource whose verdict rests on another resource.
-type Dependent struct {
-	// Row orders dependents, to go on after.
-	Row      int64
-	Policy   verdict.PolicyID
-	Resource int64
-	// All is true where the policy read the whole type.
-	All bool
-}
-
-// Dependents returns whose verdicts rest on a resource, or on all of its type, after a row.
-func (tx *Tx) Dependents(resourceType, id string, after int64, limit int) ([]Dependent, error) {
-	var out []Dependent
-	err := tx.each(`SELECT row, policy, resource, target_id FROM reads WHERE target_type = ? AND target_id IN (?, '') AND row > ? ORDER BY row LIMIT ?`,
-		[]any{resourceType, id, after, limit}, func(r *sql.Rows) error {
-			var d Dependent
-			var policy, target string
-			if err := r.Scan(&d.Row, &policy, &d.Resource, &target); err != nil {
-				return err
-			}
-			d.Policy, d.All = verdict.PolicyID(policy), target == ""
-			out = append(out, d)
-			return nil
-		})
-	return out, err
-}
-
-// Work is a pair that is to be judged again.
-type Work struct {
-	Policy   verdict.PolicyID
-	Resource int64
-	Reason   string
-	Due      time.Time
-}
-
-// AddWork writes work down; a pair that waits already keeps the earlier time.
-func (tx *Tx) AddWork(work []Work) error {
-	for _, w := range work {
-		err := tx.run(`INSERT INTO work (policy, resource, due, reason) VALUES (?, ?, ?, ?)
-			ON CONFLICT (policy, resource) DO UPDATE SET due = CASE WHEN excluded.due < work.due THEN excluded.due ELSE work.due END`, string(w.Policy), w.Resource, micros(w.Due), w.Reason)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// NextWork returns work that is due, oldest first.
-func (tx *Tx) NextWork(now time.Time, limit int) ([]Work, error) {
-	var out []Work
-	err := tx.each(`SELECT policy, resource, due, reason FROM work WHERE due <= ? ORDER BY due LIMIT ?`, []any{micros(now), limit}, func(r *sql.Rows) error {
-		var w Work
-		var policy string
-		var due int64
-		if err := r.Scan(&policy, &w.Resource, &due, &w.Reason); err != nil {
-			return err
-		}
-		w.Policy, w.Due = verdict.PolicyID(policy), fromMicros(due)
-		out = append(out, w)
-		return nil
-	})
-	return out, err
-}
-
-// FinishWork forgets work, unless it was written down anew meanwhile for another time.
-func (tx *Tx) FinishWork(work []Work) error {
-	for _, w := range work {
-		if err := tx.run(`DELETE FROM work WHERE policy = ? AND resource = ? AND due = ?`, string(w.Policy), w.Resource, micros(w.Due)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// CountWork returns how many pairs wait.
-func (tx *Tx) CountWork() (n int64, err error) {
-	_, err = tx.one(`SELECT count(*) FROM work`, nil, &n)
-	return n, err
 }

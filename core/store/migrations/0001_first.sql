@@ -1,9 +1,17 @@
--- The first schema. It keeps to SQL that SQLite and PostgreSQL both take: ids are given by us, times are
--- microseconds since 1970, digests and bodies are bytes.
+-- The first schema. It keeps to SQL that SQLite and PostgreSQL both take: numbers are given by us, times
+-- are microseconds since 1970 with 0 for none, digests and bodies are bytes. Columns that hold bodies
+-- stand last, so that the others are read without them.
 
 CREATE TABLE meta (
-  key   TEXT PRIMARY KEY,
+  name  TEXT PRIMARY KEY,
   value BYTEA NOT NULL
+);
+
+-- What bodies of one kind are compressed against; see body.go.
+CREATE TABLE dictionaries (
+  id    BIGINT PRIMARY KEY,
+  kind  TEXT NOT NULL,
+  bytes BYTEA NOT NULL
 );
 
 -- What each instance sent, in all. read = stored + duplicate + quarantined.
@@ -16,8 +24,7 @@ CREATE TABLE totals (
   conflicts   BIGINT NOT NULL
 );
 
--- One row per accepted batch. Events are compressed together; the summary lets look-ups pass over the
--- batch without opening it.
+-- One row per accepted batch.
 CREATE TABLE journal (
   seq         BIGINT PRIMARY KEY,
   instance    TEXT NOT NULL,
@@ -25,17 +32,46 @@ CREATE TABLE journal (
   read        INTEGER NOT NULL,
   stored      INTEGER NOT NULL,
   duplicate   INTEGER NOT NULL,
-  quarantined INTEGER NOT NULL,
+  quarantined INTEGER NOT NULL
+);
+CREATE INDEX journal_received ON journal (received);
+
+-- The summaries of the batches that hold events, apart from the events, so that many are read at once.
+-- first_event numbers the first event of the batch among all events ever stored.
+CREATE TABLE event_batches (
+  seq         BIGINT PRIMARY KEY REFERENCES journal (seq),
+  instance    TEXT NOT NULL,
+  received    BIGINT NOT NULL,
+  first_event BIGINT NOT NULL UNIQUE,
   events      INTEGER NOT NULL,
   min_time    BIGINT NOT NULL,
   max_time    BIGINT NOT NULL,
-  -- keys are 16 bytes an event: a hash of (source, id) and the beginning of its content hash.
-  keys        BYTEA,
-  filter      BYTEA,
-  data        BYTEA
+  filter      BYTEA NOT NULL
 );
-CREATE INDEX journal_received ON journal (received);
-CREATE INDEX journal_time ON journal (max_time, seq);
+CREATE INDEX event_batches_time ON event_batches (max_time, seq);
+
+CREATE TABLE event_data (
+  seq  BIGINT PRIMARY KEY,
+  data BYTEA NOT NULL
+);
+
+-- The fingerprints of the events' ids: of batches in no segment yet in the order of the events, else by
+-- segment and the beginning of the fingerprint. See segment.go.
+CREATE TABLE event_ids (
+  seq BIGINT PRIMARY KEY,
+  ids BYTEA NOT NULL
+);
+CREATE TABLE event_segments (
+  id          BIGINT PRIMARY KEY,
+  first_event BIGINT NOT NULL,
+  events      INTEGER NOT NULL,
+  newest      BIGINT NOT NULL,
+  filter      BYTEA NOT NULL
+);
+CREATE TABLE event_pages (
+  id      BIGINT PRIMARY KEY,
+  entries BYTEA NOT NULL
+);
 
 CREATE TABLE resources (
   id            BIGINT PRIMARY KEY,
@@ -46,52 +82,57 @@ CREATE TABLE resources (
   name          TEXT NOT NULL,
   arn           TEXT NOT NULL,
   status        TEXT NOT NULL,
-  version       BIGINT NOT NULL,
+  version       BIGINT NOT NULL UNIQUE,
+  hash          BYTEA NOT NULL,
   UNIQUE (resource_type, resource_id, account, region)
 );
 CREATE INDEX resources_by_type ON resources (resource_type, id);
+CREATE INDEX resources_by_name ON resources (name) WHERE name <> '';
+CREATE INDEX resources_by_arn ON resources (arn) WHERE arn <> '';
 
 -- Every version of every resource. number is given in the order of receiving; the version in force is
--- the greatest by (captured, number).
+-- the greatest by (captured, number). prior is the latest time for which the version before this one is
+-- known to have been in force, 0 where nothing is known beyond its own capture.
 CREATE TABLE versions (
   number   BIGINT PRIMARY KEY,
-  resource BIGINT NOT NULL,
+  resource BIGINT NOT NULL REFERENCES resources (id),
   captured BIGINT NOT NULL,
   received BIGINT NOT NULL,
+  prior    BIGINT NOT NULL,
   instance TEXT NOT NULL,
   batch    BIGINT NOT NULL,
-  status   TEXT NOT NULL,
   hash     BYTEA NOT NULL,
   body     BYTEA NOT NULL
 );
 CREATE INDEX versions_by_resource ON versions (resource, captured, number);
 
--- Until when the current version is known to have been in force. Apart from resources, because each
--- sweep writes it for every resource and the row should be small.
+-- Until when the current version is known to be in force. Apart from resources, because each sweep
+-- writes it for every resource and the row should be small.
 CREATE TABLE confirmed (
-  resource BIGINT PRIMARY KEY,
+  resource BIGINT PRIMARY KEY REFERENCES resources (id),
   captured BIGINT NOT NULL
 );
 
 -- The relationships of current versions.
 CREATE TABLE relationships (
-  resource    BIGINT NOT NULL,
+  resource    BIGINT NOT NULL REFERENCES resources (id),
+  place       INTEGER NOT NULL,
   target_type TEXT NOT NULL,
   target_id   TEXT NOT NULL,
   target_name TEXT NOT NULL,
-  name        TEXT NOT NULL
+  name        TEXT NOT NULL,
+  PRIMARY KEY (resource, place)
 );
-CREATE INDEX relationships_out ON relationships (resource);
-CREATE INDEX relationships_in ON relationships (target_type, target_id);
-CREATE INDEX relationships_in_name ON relationships (target_type, target_name);
+CREATE INDEX relationships_by_id ON relationships (target_type, target_id) WHERE target_id <> '';
+CREATE INDEX relationships_by_name ON relationships (target_type, target_name) WHERE target_name <> '';
 
 CREATE TABLE owners (
-  resource BIGINT NOT NULL,
+  resource BIGINT NOT NULL REFERENCES resources (id),
   instance TEXT NOT NULL,
   scope    TEXT NOT NULL,
   PRIMARY KEY (resource, instance)
 );
-CREATE INDEX owners_by_scope ON owners (instance, scope);
+CREATE INDEX owners_by_scope ON owners (instance, scope, resource);
 
 CREATE TABLE held_sweeps (
   instance TEXT NOT NULL,
@@ -102,10 +143,19 @@ CREATE TABLE held_sweeps (
   PRIMARY KEY (instance, scope)
 );
 
--- All verdicts on a resource in one row; see verdict.go for why.
+-- All verdicts on a resource in one row; see verdict.go for why. What the verdicts of a policy have in
+-- common is written once, in verdict_terms.
 CREATE TABLE verdicts (
-  resource BIGINT PRIMARY KEY,
+  resource BIGINT PRIMARY KEY REFERENCES resources (id),
   body     BYTEA NOT NULL
+);
+CREATE TABLE verdict_terms (
+  id         BIGINT PRIMARY KEY,
+  policy     TEXT NOT NULL,
+  digest     TEXT NOT NULL,
+  parameters TEXT NOT NULL,
+  engine     TEXT NOT NULL,
+  UNIQUE (policy, digest, parameters, engine)
 );
 CREATE TABLE verdict_counts (
   policy  TEXT NOT NULL,
@@ -116,15 +166,14 @@ CREATE TABLE verdict_counts (
 
 -- What policies read of other resources; target_id is '' where they read the whole type.
 CREATE TABLE reads (
-  row         BIGINT PRIMARY KEY,
+  number      BIGINT PRIMARY KEY,
   policy      TEXT NOT NULL,
-  resource    BIGINT NOT NULL,
+  resource    BIGINT NOT NULL REFERENCES resources (id),
   target_type TEXT NOT NULL,
   target_id   TEXT NOT NULL,
-  UNIQUE (policy, resource, target_type, target_id)
+  UNIQUE (resource, policy, target_type, target_id)
 );
-CREATE INDEX reads_by_target ON reads (target_type, target_id, row);
-CREATE INDEX reads_by_resource ON reads (resource);
+CREATE INDEX reads_by_target ON reads (target_type, target_id, number);
 
 CREATE TABLE work (
   policy   TEXT NOT NULL,
@@ -135,11 +184,12 @@ CREATE TABLE work (
 );
 CREATE INDEX work_due ON work (due);
 
+-- place orders findings by when they were opened; one that is opened again moves to the front.
 CREATE TABLE findings (
-  row           BIGINT PRIMARY KEY,
+  place         BIGINT PRIMARY KEY,
   id            TEXT NOT NULL UNIQUE,
   policy        TEXT NOT NULL,
-  resource      BIGINT NOT NULL,
+  resource      BIGINT NOT NULL REFERENCES resources (id),
   status        TEXT NOT NULL,
   outcome       TEXT NOT NULL,
   severity      TEXT NOT NULL,
@@ -151,8 +201,7 @@ CREATE TABLE findings (
   body          BYTEA NOT NULL,
   UNIQUE (policy, resource)
 );
-CREATE INDEX findings_by_status ON findings (status, row);
-CREATE INDEX findings_by_change ON findings (changed);
+CREATE INDEX findings_by_status ON findings (status, place);
 CREATE INDEX findings_by_resource ON findings (resource);
 
 CREATE TABLE alarm_keys (
@@ -166,7 +215,7 @@ CREATE TABLE alarm_keys (
   UNIQUE (policy, account, name)
 );
 CREATE TABLE alarm_matches (
-  alarm_key BIGINT NOT NULL,
+  alarm_key BIGINT NOT NULL REFERENCES alarm_keys (id),
   at        BIGINT NOT NULL,
   event     TEXT NOT NULL,
   value     TEXT NOT NULL,
@@ -176,14 +225,16 @@ CREATE TABLE episodes (
   id       TEXT PRIMARY KEY,
   policy   TEXT NOT NULL,
   account  TEXT NOT NULL,
+  name     TEXT NOT NULL,
   severity TEXT NOT NULL,
   state    TEXT NOT NULL,
   started  BIGINT NOT NULL,
   due      BIGINT NOT NULL,
   body     BYTEA NOT NULL
 );
-CREATE INDEX episodes_due ON episodes (due);
-CREATE INDEX episodes_started ON episodes (started, id);
+CREATE INDEX episodes_by_due ON episodes (due) WHERE due > 0;
+CREATE INDEX episodes_by_start ON episodes (started, id);
+CREATE INDEX episodes_firing ON episodes (policy, account, name) WHERE state = 'ALARM';
 
 CREATE TABLE changes (
   seq  BIGINT PRIMARY KEY,
@@ -192,14 +243,14 @@ CREATE TABLE changes (
 );
 
 -- What routing holds back, one row per route and group; body is routing's own.
-CREATE TABLE groups (
+CREATE TABLE route_groups (
   route TEXT NOT NULL,
   name  TEXT NOT NULL,
   due   BIGINT NOT NULL,
   body  BYTEA NOT NULL,
   PRIMARY KEY (route, name)
 );
-CREATE INDEX groups_due ON groups (due);
+CREATE INDEX route_groups_due ON route_groups (due) WHERE due > 0;
 
 CREATE TABLE deliveries (
   seq       BIGINT PRIMARY KEY,
@@ -216,15 +267,16 @@ CREATE TABLE deliveries (
   answer    TEXT NOT NULL,
   document  BYTEA NOT NULL
 );
-CREATE INDEX deliveries_open ON deliveries (state, instance, group_key, seq);
+CREATE INDEX deliveries_pending ON deliveries (instance, group_key, seq) WHERE state = 'pending';
+CREATE INDEX deliveries_by_state ON deliveries (instance, state);
 
 CREATE TABLE cursors (
   instance TEXT PRIMARY KEY,
-  cursor   BYTEA NOT NULL
+  bytes    BYTEA NOT NULL
 );
 
 CREATE TABLE gaps (
-  row      BIGINT PRIMARY KEY,
+  number   BIGINT PRIMARY KEY,
   instance TEXT NOT NULL,
   from_at  BIGINT NOT NULL,
   to_at    BIGINT NOT NULL,
@@ -233,7 +285,7 @@ CREATE TABLE gaps (
 CREATE INDEX gaps_by_instance ON gaps (instance, from_at);
 
 CREATE TABLE quarantine (
-  row      BIGINT PRIMARY KEY,
+  number   BIGINT PRIMARY KEY,
   instance TEXT NOT NULL,
   received BIGINT NOT NULL,
   kind     TEXT NOT NULL,
@@ -242,3 +294,9 @@ CREATE TABLE quarantine (
   bytes    BYTEA NOT NULL
 );
 CREATE INDEX quarantine_received ON quarantine (received);
+
+-- The texts of policies by digest, so that a verdict can be made again.
+CREATE TABLE policy_texts (
+  digest TEXT PRIMARY KEY,
+  body   BYTEA NOT NULL
+);

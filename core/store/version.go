@@ -1,0 +1,34 @@
+package store
+
+import "time"
+
+// Version returns one version by its number, nil where there is none.
+func (tx *Tx) Version(number int64) (*Current, error) {
+	return tx.oneVersion(versionColumns+` WHERE v.number = ?`, number)
+}
+
+// VersionAt returns the version of a resource that was in force at a capture time, nil where the
+// resource was not known then.
+func (tx *Tx) VersionAt(resource int64, at time.Time) (*Current, error) {
+	return tx.oneVersion(versionColumns+` WHERE v.resource = ? AND v.captured <= ? ORDER BY v.captured DESC, v.number DESC LIMIT 1`, resource, micros(at))
+}
+
+// Previous returns the version before the current one, nil where there is none. It always differs in
+// content: a version that late items made the neighbour of an equal one is passed over.
+func (tx *Tx) Previous(resource int64) (*Current, error) {
+	return tx.oneVersion(versionColumns+` WHERE v.resource = ? AND v.hash <> (SELECT r.hash FROM resources r WHERE r.id = v.resource)
+		ORDER BY v.captured DESC, v.number DESC LIMIT 1`, resource)
+}
+
+// Before returns the version in force before a given one, nil where it is the first. Like Previous it
+// differs in content.
+func (tx *Tx) Before(v *Current) (*Current, error) {
+	at := micros(v.Item.CaptureTime)
+	return tx.oneVersion(versionColumns+` WHERE v.resource = ? AND v.captured <= ? AND (v.captured < ? OR v.number < ?) AND v.hash <> ?
+		ORDER BY v.captured DESC, v.number DESC LIMIT 1`, v.Resource, at, at, v.Version, v.Item.Hash[:])
+}
+
+// Versions returns the versions of a resource, newest first.
+func (tx *Tx) Versions(resource int64, limit, offset int) ([]*Current, error) {
+	return tx.versions(versionColumns+` WHERE v.resource = ? ORDER BY v.captured DESC, v.number DESC LIMIT ? OFFSET ?`, resource, limit, offset)
+}
