@@ -109,6 +109,10 @@ func drain(ctx context.Context, events chan fsnotify.Event, quiet time.Duration)
 // pass looks at every file once. It reports whether one waits to become whole.
 func (r *run) pass(ctx context.Context, folder func(string)) (waiting bool, err error) {
 	files, err := r.list(ctx, folder)
+	if ctx.Err() != nil {
+		// What was not looked at is not gone.
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -132,7 +136,7 @@ func (r *run) pass(ctx context.Context, folder func(string)) (waiting bool, err 
 		present[id] = true
 		waiting = waiting || half
 	}
-	if n := r.state.forget(present); n > 0 {
+	if r.state.forget(present, time.Now()) {
 		r.since++
 	}
 	return waiting, r.checkpoint(ctx)
@@ -204,7 +208,7 @@ func (r *run) list(ctx context.Context, folder func(string)) ([]string, error) {
 				return nil
 			})
 			if err != nil {
-				return nil, nil
+				return nil, err
 			}
 		}
 	}
@@ -230,17 +234,23 @@ func (r *run) file(ctx context.Context, path string) (id string, half bool, err 
 		return "", false, fmt.Errorf("read %s: %w", path, err)
 	}
 	p, id := r.state.find(info, head[:n])
-	if p.Done && p.Size == info.Size() && p.Modified == info.ModTime().UnixMicro() {
-		return id, false, nil
-	}
-	if info.Size() == 0 {
+	unchanged := p.Size == info.Size() && p.Modified == info.ModTime().UnixMicro()
+	if info.Size() == 0 || p.Done && unchanged {
 		return id, false, nil
 	}
 	zipped := n > 1 && head[0] == 0x1f && head[1] == 0x8b
-	if p.Done && (zipped || !p.Lines) && p.Size != info.Size() {
-		// A whole document was written anew: all of it is new, and what is not is recognised.
-		p.Records = 0
+	// A file may be written anew, or another may have been given the number of one that is gone: then all
+	// of it is read, and what is not new is recognised.
+	anew := p.Done && !p.Lines
+	if zipped {
+		anew = anew || info.Size() < p.Size
+	} else {
+		anew = anew || !p.follows(f)
 	}
+	if anew {
+		p.Records, p.Lines, p.Offset, p.Line, p.Tail = 0, false, 0, 0, nil
+	}
+	p.Done, p.Size, p.Modified = false, info.Size(), info.ModTime().UnixMicro()
 	start := int64(0)
 	skip := p.Records
 	if p.Lines && !zipped {
@@ -270,13 +280,15 @@ func (r *run) records(ctx context.Context, path string, in io.Reader, p *progres
 	if start == 0 {
 		v.line = 1
 	}
+	// What stands before the place is looked up when the place is kept, not for every record.
+	defer func() { p.Tail = v.tail(p) }()
 	for seen := int64(0); ; {
 		if ctx.Err() != nil {
 			return false, nil
 		}
 		raw, line, err := v.next()
 		if errors.Is(err, io.EOF) {
-			p.Done, p.Size, p.Modified = true, info.Size(), info.ModTime().UnixMicro()
+			p.Done = true
 			r.since++
 			return false, nil
 		}
@@ -301,6 +313,7 @@ func (r *run) records(ctx context.Context, path string, in io.Reader, p *progres
 			p.Offset, p.Line = v.offset(), int64(v.line)-1
 		}
 		if r.since++; r.since >= checkpointEvery {
+			p.Tail = v.tail(p)
 			if err := r.checkpoint(ctx); err != nil {
 				return false, err
 			}
@@ -344,8 +357,11 @@ func (r *run) damaged(ctx context.Context, path string, p *progress, info fs.Fil
 	} else if err := r.out.Problem(ctx, sdk.Problem{Warning: true, Summary: "File ends early", Detail: path + ": the list of records is not closed; the records before are taken."}); err != nil {
 		return true
 	}
-	p.Done, p.Size, p.Modified = true, info.Size(), info.ModTime().UnixMicro()
-	p.Offset = info.Size()
+	p.Done = true
+	if p.Lines {
+		// Reading goes on behind what is damaged, wherever that ends by then.
+		p.Offset = info.Size()
+	}
 	r.since++
 	return false
 }

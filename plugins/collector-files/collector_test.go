@@ -173,6 +173,72 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestReplaced writes another file over one that was read, with the same beginning and longer: what it
+// says is new all the same.
+func TestReplaced(t *testing.T) {
+	t.Parallel()
+	same := line("same")
+	for len(same) < 2*headBytes {
+		same += line("same")
+	}
+	times := func(n int) (out []string) {
+		for range n {
+			out = append(out, "same")
+		}
+		return out
+	}
+	n := strings.Count(same, "\n")
+	path := filepath.Join(t.TempDir(), "trail.log")
+	write(t, path, same+line("a")+line("b"))
+	cfg := config{Paths: []string{path}, Format: "cloudtrail", Follow: true, Settle: time.Second}
+	s := newSink(nil)
+	stop := start(t, cfg, s)
+	s.wait(t, append(times(n), "a", "b")...)
+	stop()
+	write(t, path, same+line("c")+line("d")+line("e"))
+	again := newSink(s.cursor)
+	start(t, cfg, again)
+	again.wait(t, append(times(n), "c", "d", "e")...)
+}
+
+// TestStopWhileLooking stops a collector before it has looked at its files: it must not take them for
+// gone and forget how far it had read.
+func TestStopWhileLooking(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "trail.log"), line("a"))
+	s := newSink(nil)
+	col, err := open(t.Context(), config{Paths: []string{dir}, Format: "cloudtrail", Poll: time.Second, Settle: time.Second}, sdk.Env{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{collector: col.(*collector), out: s, parse: col.(*collector).format.parser(), state: readCursor(nil)}
+	if _, err := r.pass(t.Context(), func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.pass(cancelled, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	// A folder that is not there for a while comes back.
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.pass(t.Context(), func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.pass(t.Context(), func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.ids(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("read %q, want one record once", got)
+	}
+}
+
 func TestForms(t *testing.T) {
 	t.Parallel()
 	rec := func(id string) string { return strings.TrimSpace(line(id)) }

@@ -54,10 +54,11 @@ func (v *values) fill() bool {
 	if v.err != nil {
 		return false
 	}
-	if v.pos > 0 && v.pos > len(v.buf)/2 {
-		n := copy(v.buf, v.buf[v.pos:])
-		v.base += int64(v.pos)
-		v.buf, v.pos = v.buf[:n], 0
+	// A little stays of what was read, for tail.
+	if done := v.pos - tailBytes; done > 0 && v.pos > len(v.buf)/2 {
+		n := copy(v.buf, v.buf[done:])
+		v.base += int64(done)
+		v.buf, v.pos = v.buf[:n], tailBytes
 	}
 	if len(v.buf) == cap(v.buf) {
 		grown := make([]byte, len(v.buf), max(64<<10, 2*cap(v.buf)))
