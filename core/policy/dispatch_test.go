@@ -107,7 +107,16 @@ func (g *generator) condition(depth int) string {
 	if depth > 2 {
 		return fmt.Sprintf("%s == %q", g.path(), g.word())
 	}
-	switch g.IntN(24) {
+	switch g.IntN(25) {
+	case 23:
+		// A set that rules make, each under its own condition.
+		n := g.name("made")
+		for range 1 + g.IntN(2) {
+			g.rules = append(g.rules, fmt.Sprintf("%s contains %s if {\n\t%s\n}", n, g.scalar(depth+1), g.body(depth+1)))
+		}
+		v := g.name("v")
+		return g.pick(fmt.Sprintf("some %s in %s", v, n), fmt.Sprintf("%s[_]", n), fmt.Sprintf("%q in %s", g.word(), n), fmt.Sprintf("%s[%s]", n, g.path()),
+			fmt.Sprintf("count(%s) == %d", n, g.IntN(2)), fmt.Sprintf("%s := %s; some %s in %[1]s", v, n, g.name("v")), "not "+n+"[\"a\"]")
 	case 0, 1, 2:
 		return fmt.Sprintf("%s == %s", g.path(), g.scalar(depth))
 	case 3:
@@ -352,6 +361,7 @@ func TestDispatchKnows(t *testing.T) {
 		"some in":             "alarm contains \"m\" if {\n\tsome a in {\"act\", \"deed\"}\n\tinput.event.action == a\n}",
 		"constant rule":       "acts := {\"act\", \"deed\"}\nalarm contains \"m\" if input.event.action in acts",
 		"partial set":         "acts contains \"act\"\nacts contains \"deed\"\nalarm contains \"m\" if input.event.action in acts",
+		"some of a made set":  "ways contains w if {\n\tinput.event.action in {\"act\", \"deed\"}\n\tw := input.event.outcome\n}\nways contains \"w\" if input.event.action == \"deed\"\nalarm contains {\"msg\": $\"{w}\"} if some w in ways",
 		"keys of an object":   "acts := {\"act\": 1, \"deed\": 2}\nalarm contains \"m\" if acts[input.event.action]",
 		"member of a set":     "acts := {\"act\", \"deed\"}\nalarm contains \"m\" if acts[input.event.action]",
 		"value of an object":  "acts := {\"act\": \"T1\", \"deed\": \"T2\"}\nalarm contains {\"msg\": \"m\", \"value\": v} if v := acts[input.event.action]",

@@ -160,6 +160,9 @@ func (q *requirer) expr(e *ast.Expr, f *frame, depth int) ([]Conjunction, bool) 
 			if c, ok := q.keyed(v, f, depth); ok {
 				return []Conjunction{{c}}, true
 			}
+			if alts, ok := q.someOf(v, depth); ok {
+				return alts, true
+			}
 			return q.helper(v, nil, f, depth, true)
 		case ast.Var:
 			return q.truth(v, f, depth)
@@ -175,6 +178,9 @@ func (q *requirer) expr(e *ast.Expr, f *frame, depth int) ([]Conjunction, bool) 
 				if ref, ok := t.Value.(ast.Ref); ok {
 					if c, ok := q.keyed(ref, f, depth); ok {
 						return []Conjunction{{c}}, true
+					}
+					if alts, ok := q.someOf(ref, depth); ok {
+						return alts, true
 					}
 				}
 			}
@@ -201,6 +207,35 @@ func (q *requirer) expr(e *ast.Expr, f *frame, depth int) ([]Conjunction, bool) 
 				return q.helper(ref, terms[1:1+arity], f, depth, false)
 			}
 		}
+	}
+	return nil, false
+}
+
+// someOf returns the alternatives under which a reference into a set that rules make, as of
+// `some x in things`, can hold: the set must have an element, so one of its rules must be true.
+func (q *requirer) someOf(ref ast.Ref, depth int) ([]Conjunction, bool) {
+	if depth >= maxInline || !ref[0].Equal(ast.DefaultRootDocument) {
+		return nil, false
+	}
+	for n := len(ref) - 1; n > 1; n-- {
+		if !ref[:n].IsGround() {
+			continue
+		}
+		rules := q.compiler.GetRulesExact(ref[:n])
+		if len(rules) == 0 {
+			continue
+		}
+		var out []Conjunction
+		for _, r := range rules {
+			if r.Head.RuleKind() != ast.MultiValue || !r.Head.Ref().IsGround() || len(r.Head.Args) > 0 || r.Default {
+				return nil, false
+			}
+			out = append(out, q.body(r.Body, newFrame(r.Body), depth+1)...)
+			if len(out) > maxAlternatives {
+				return nil, false
+			}
+		}
+		return out, true
 	}
 	return nil, false
 }
