@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,99 +15,126 @@ import (
 	"github.com/regent-dev/regent/core/api"
 )
 
-// benchRecords is how many CloudTrail records BenchmarkCloudTrail reads.
-const benchRecords = 200_000
-
-// BenchmarkCloudTrail measures the whole way of a CloudTrail record: read from a file by the plugin,
-// mapped, checked, judged against the alarms that come with Regent, and committed.
-func BenchmarkCloudTrail(b *testing.B) {
-	in := filepath.Join(b.TempDir(), "trail.json")
-	size := writeTrail(b, in, benchRecords)
-	for b.Loop() {
-		start, stop := benchDaemon(b, fmt.Sprintf(`
-policies {
-  builtin = ["alarms.aws.*"]
-}
-collector "files" "trail" {
-  config {
-    paths  = [%q]
-    format = "cloudtrail"
-  }
-}
-`, in), func(s api.Status) bool { return s.Sum.Stored >= benchRecords })
-		took := time.Since(start)
-		b.ReportMetric(benchRecords/took.Seconds(), "records/s")
-		b.ReportMetric(float64(size)/benchRecords, "B/record")
-		b.ReportMetric(float64(stop.StoreBytes)/benchRecords, "stored-B/record")
-	}
+// bench is a real daemon that a benchmark runs, with its own configuration and data folder.
+type bench struct {
+	b   *testing.B
+	dir string
+	cmd *exec.Cmd
+	log bytes.Buffer
+	*client
 }
 
-// writeTrail writes records of the shape and size that CloudTrail's have, every hundredth of which
-// alarms.
-func writeTrail(tb testing.TB, path string, n int) int64 {
-	tb.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	calls := [][2]string{{"ec2", "DescribeInstances"}, {"s3", "GetObject"}, {"sts", "AssumeRole"}, {"kms", "Decrypt"}, {"logs", "PutLogEvents"}, {"dynamodb", "DescribeTable"}}
-	at := time.Now().Add(-time.Hour).UTC()
-	for i := range n {
-		c := calls[i%len(calls)]
-		if i%100 == 99 {
-			c = [2]string{"ssm", "SendCommand"}
-		}
-		fmt.Fprintf(w, `{"eventVersion":"1.08","userIdentity":{"type":"AssumedRole","principalId":"AROAEXAMPLE:session-%d","arn":"arn:aws:sts::111122223333:assumed-role/app-%d/session-%d","accountId":"111122223333","accessKeyId":"ASIAEXAMPLE%07d","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROAEXAMPLE","arn":"arn:aws:iam::111122223333:role/app-%d","accountId":"111122223333","userName":"app-%d"},"attributes":{"creationDate":"2026-01-01T00:00:00Z","mfaAuthenticated":"false"}}},"eventTime":%q,"eventSource":"%s.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","sourceIPAddress":"198.51.100.%d","userAgent":"aws-sdk-go-v2/1.30.3 os/linux lang/go#1.22.5 md/GOOS#linux md/GOARCH#amd64 api/%s#1.0.0","requestParameters":{"bucketName":"bucket-%d","key":"path/to/object-%d"},"responseElements":null,"requestID":"%08x-0000-4000-8000-%012x","eventID":"%08x-1111-4000-8000-%012x","readOnly":true,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"111122223333","eventCategory":"Management"}`+"\n",
-			i%1000, i%50, i%1000, i%100000, i%50, i%50, at.Add(time.Duration(i)*time.Millisecond).Format(time.RFC3339), c[0], c[1], i%250, c[0], i%200, i, i, i, i, i)
-	}
-	if err := w.Flush(); err != nil {
-		tb.Fatal(err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	return info.Size()
-}
-
-// benchDaemon runs a daemon until its status is as wanted, and returns when it was ready.
-func benchDaemon(b *testing.B, config string, ok func(api.Status) bool) (start time.Time, last api.Status) {
+// benchDir makes the folder of a benchmark's daemon. Socket paths have little room, and a benchmark's own
+// folder is named after the benchmark.
+func benchDir(b *testing.B) string {
 	b.Helper()
 	dir, err := os.MkdirTemp("", "rb")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	b.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// benchDaemon starts a daemon in a folder; config is what its configuration has beside folders and log.
+func benchDaemon(b *testing.B, dir, config string) *bench {
+	b.Helper()
 	path := filepath.Join(dir, "regent.hcl")
 	text := fmt.Sprintf("data_dir = %q\nplugin_dir = %q\nlog {\n  level = \"error\"\n}\n%s", dir+"/d", bin, config)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	var out strings.Builder
-	cmd := exec.Command(filepath.Join(bin, "regent"), "run", "-c", path)
-	cmd.Stderr = &out
-	start = time.Now()
-	if err := cmd.Start(); err != nil {
+	d := &bench{b: b, dir: dir, client: &client{address: "unix://" + dir + "/d/regent.sock"}}
+	d.cmd = exec.Command(filepath.Join(bin, "regent"), "run", "-c", path)
+	d.cmd.Stderr = &d.log
+	if err := d.cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-	}()
-	c := &client{address: "unix://" + dir + "/d/regent.sock"}
-	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		var s api.Status
-		ctx, cancel := context.WithTimeout(b.Context(), 5*time.Second)
-		err := c.call(ctx, "GET", "/v1/status", nil, nil, &s)
+	b.Cleanup(d.stop)
+	return d
+}
+
+// stop ends the daemon and waits for it. Doing it again does nothing.
+func (d *bench) stop() {
+	if d.cmd.ProcessState != nil {
+		return
+	}
+	_ = d.cmd.Process.Signal(os.Interrupt)
+	if err := d.cmd.Wait(); err != nil {
+		d.b.Errorf("the daemon ended with %v: %s", err, d.log.String())
+	}
+}
+
+// until asks for the status until it is as wanted, and returns it with the time of the answer.
+func (d *bench) until(what string, limit time.Duration, ok func(api.Status) bool) (api.Status, time.Time) {
+	d.b.Helper()
+	var s api.Status
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(d.b.Context(), 10*time.Second)
+		err := d.call(ctx, "GET", "/v1/status", nil, nil, &s)
 		cancel()
 		if err == nil && ok(s) {
-			return start, s
+			return s, time.Now()
 		}
 	}
-	b.Fatalf("the daemon never got there: %s", out.String())
-	return start, last
+	d.b.Fatalf("%s: not within %s; %+v, %d pending\n%s", what, limit, s.Sum, s.Work, d.log.String())
+	return s, time.Time{}
+}
+
+// memory returns a value of the daemon's /proc/PID/status in MiB: VmHWM is the most that was resident,
+// VmRSS what is now.
+func (d *bench) memory(name string) float64 {
+	d.b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		d.b.Skip("memory is read from /proc, which is not here")
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+			if err != nil {
+				d.b.Fatal(err)
+			}
+			return float64(kib) / 1024
+		}
+	}
+	d.b.Fatalf("no %s in /proc", name)
+	return 0
+}
+
+// benchAlarms writes so many alarms into a folder, in the manner of the 22 that come with Regent and
+// beside them.
+func benchAlarms(b *testing.B, dir string, n int) {
+	b.Helper()
+	for i := range n {
+		conditions := []string{
+			fmt.Sprintf("input.event.action == \"iam:Action%d\"", i),
+			fmt.Sprintf("input.event.action in {\"ec2:Action%d\", \"s3:Action%[1]d\", \"kms:Action%[1]d\"}", i),
+			fmt.Sprintf("input.event.error.code in {\"Denied%d\", \"Client.Denied%[1]d\"}", i),
+			fmt.Sprintf("input.event.actor.type == \"Root%d\"", i),
+		}
+		benchFile(b, filepath.Join(dir, "alarms", fmt.Sprintf("a%02d.rego", i)), fmt.Sprintf(`# METADATA
+# title: Alarm %d of a benchmark
+# custom:
+#   severity: low
+#   on: event
+package alarms.bench.a%02[1]d
+
+alarm contains {"msg": $"{input.event.actor.id} did {input.event.action}"} if {
+	input.event.source == "aws.cloudtrail"
+	input.event.outcome == "success"
+	%s
+}
+`, i, conditions[i%len(conditions)]))
+	}
+}
+
+func benchFile(b *testing.B, path, text string) {
+	b.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
 }

@@ -22,6 +22,10 @@ import (
 var bin string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == changesCommand {
+		runChanges()
+		return
+	}
 	dir, err := os.MkdirTemp("", "regent-bin-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
