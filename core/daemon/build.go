@@ -138,7 +138,7 @@ func (b *Build) readPolicies() {
 			}
 		}
 		if !found {
-			b.Problems.Warnf(nil, "Pattern without policies", "No policy that comes with Regent matches %q. `regent check --builtin` lists them.", pattern)
+			b.Problems.Warnf(nil, "Pattern without policies", "No policy that comes with Regent matches %q. `regent test --builtin --coverage` lists them by path; the policy of compliance/aws/restricted_ssh is compliance.aws.restricted_ssh.", pattern)
 		}
 	}
 }
