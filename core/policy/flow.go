@@ -76,3 +76,32 @@ func (f *flow) follow(t *ast.Term, depth int) []*ast.Term {
 	}
 	return out
 }
+
+// start returns the constant text that a template string begins with.
+func (f *flow) start(t *ast.Term) (string, bool) { return f.startOf(t, 0) }
+
+func (f *flow) startOf(t *ast.Term, depth int) (string, bool) {
+	v, ok := t.Value.(ast.Var)
+	if !ok || depth > 8 {
+		return "", false
+	}
+	for _, d := range f.defs[v] {
+		if d.term != nil {
+			if text, ok := f.startOf(d.term, depth+1); ok {
+				return text, true
+			}
+			continue
+		}
+		if d.call.Operator().String() != ast.InternalTemplateString.Name || len(d.args) == 0 {
+			continue
+		}
+		for _, parts := range f.values(d.args[0]) {
+			if list, ok := parts.Value.(*ast.Array); ok && list.Len() > 0 {
+				if text, ok := list.Elem(0).Value.(ast.String); ok {
+					return string(text), true
+				}
+			}
+		}
+	}
+	return "", false
+}

@@ -53,7 +53,8 @@ func (p *Policy) Judge(ctx context.Context, s Subject, r Reader) verdict.Verdict
 		return v
 	}
 	for i, tokens := range p.prog.requires {
-		if _, ok := s.Resource.at(tokens...); !ok {
+		// Sources write null for what they do not know.
+		if at, ok := s.Resource.at(tokens...); !ok || ast.Compare(at, ast.NullValue) == 0 {
 			v.Outcome, v.Reason = verdict.InsufficientData, "the item has no "+p.Requires[i]
 			return v
 		}

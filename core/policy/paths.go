@@ -178,7 +178,7 @@ func (k *checker) ref(r *ast.Rule, t *ast.Term, ref ast.Ref) {
 			continue
 		}
 		if len(missing) > 0 {
-			k.missing(before, s, step, missing, dialect.Range(orLocation(step.Location, t.Location)))
+			k.missing(r, before, s, step, missing, dialect.Range(orLocation(step.Location, t.Location)))
 		}
 	}
 }
@@ -190,8 +190,27 @@ func orLocation(a, b *ast.Location) *ast.Location {
 	return b
 }
 
+// holdsFor reports whether a rule's body can hold for resources of a type: one that says
+// input.resource.resourceType == "A" is about A alone.
+func (k *checker) holdsFor(r *ast.Rule, t string) bool {
+	if r == nil {
+		return true
+	}
+	return !slices.ContainsFunc(r.Body, func(e *ast.Expr) bool {
+		if e.Negated || !e.IsEquality() || len(e.With) > 0 {
+			return false
+		}
+		a, b := e.Operand(0), e.Operand(1)
+		if _, text := a.Value.(ast.String); text {
+			a, b = b, a
+		}
+		name, text := b.Value.(ast.String)
+		return text && string(name) != t && a.Value.String() == "input.resource.resourceType"
+	})
+}
+
 // missing reports a member that some or all types lack.
-func (k *checker) missing(before, at site, step *ast.Term, types []int, where *diag.Range) {
+func (k *checker) missing(r *ast.Rule, before, at site, step *ast.Term, types []int, where *diag.Range) {
 	name, _ := stepName(step)
 	if at.lacking() {
 		names := before.names()
@@ -210,9 +229,14 @@ func (k *checker) missing(before, at site, step *ast.Term, types []int, where *d
 		k.complain(where, diag.Error, "No such path", "%s", detail)
 		return
 	}
-	lacking := make([]string, len(types))
-	for i, t := range types {
-		lacking[i] = k.types[t]
+	var lacking []string
+	for _, t := range types {
+		if k.holdsFor(r, k.types[t]) {
+			lacking = append(lacking, k.types[t])
+		}
+	}
+	if len(lacking) == 0 {
+		return
 	}
 	slices.Sort(lacking)
 	lacking = slices.Compact(lacking)
@@ -318,7 +342,7 @@ func (k *checker) objectGet(r *ast.Rule, terms []*ast.Term, e *ast.Expr) (site, 
 		var missing []int
 		s, missing = k.step(s, step)
 		if e != nil && len(missing) > 0 {
-			k.missing(before, s, step, missing, dialect.Range(orLocation(step.Location, e.Location)))
+			k.missing(r, before, s, step, missing, dialect.Range(orLocation(step.Location, e.Location)))
 		}
 		if s.lacking() {
 			return site{}, false
@@ -342,7 +366,7 @@ func (k *checker) pointer(ptr string, where *diag.Range, required bool) {
 		var missing []int
 		s, missing = k.step(s, step)
 		if len(missing) > 0 && (required || s.lacking()) {
-			k.missing(before, s, step, missing, where)
+			k.missing(nil, before, s, step, missing, where)
 		}
 		if s.lacking() {
 			return

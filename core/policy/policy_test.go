@@ -128,7 +128,10 @@ func TestJudge(t *testing.T) {
 		`{}`, `NON_COMPLIANT [bad]`,
 	}, {
 		"required path is there", head("compliance.x", "requires: [/configuration/a~1b/0]") + `deny contains "bad"`,
-		`{"a/b":[null]}`, `NON_COMPLIANT [bad]`,
+		`{"a/b":[false]}`, `NON_COMPLIANT [bad]`,
+	}, {
+		"required path is null", head("compliance.x", "requires: [/configuration/a~1b/0]") + `deny contains "bad"`,
+		`{"a/b":[null]}`, `INSUFFICIENT_DATA (the item has no /configuration/a~1b/0)`,
 	}, {
 		"required path is missing", head("compliance.x", "requires: [/configuration/a, /configuration/b]") + `deny contains "bad"`,
 		`{"a":1}`, `INSUFFICIENT_DATA (the item has no /configuration/b)`,

@@ -156,6 +156,12 @@ func (b *builder) checkElement(c *candidate, f *flow, r *ast.Rule, t *ast.Term) 
 				string(name), mainRule(c.policy.Kind), elementHint(string(name), keys), dialect.Listed(keys))
 			return
 		}
+		if name == "path" {
+			if start, ok := f.start(v); ok {
+				// What follows the last slash is not complete.
+				b.checkPointer(c, start[:max(strings.LastIndexByte(start, '/'), 0)], where, false)
+			}
+		}
 		for _, value := range f.values(v) {
 			kind := constantKind(value.Value)
 			switch {

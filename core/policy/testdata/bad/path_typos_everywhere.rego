@@ -63,3 +63,18 @@ deny contains "in another resource" if {
 }
 
 deny contains "parameter" if input.parameters.days
+
+deny contains {"msg": "in a path with a variable", "path": $"/configuration/atachments/{i}"} if {
+	some i, _ in input.resource.configuration.attachments
+}
+
+deny contains {"msg": "in a path that is a variable", "path": at} if {
+	some i, _ in input.resource.configuration.attachments
+	path := $"/configuration/atachments/{i}"
+	at := path
+}
+
+deny contains {"msg": "in a path that is not known here", "path": at} if {
+	path := concat("/", ["", input.resource.resourceId])
+	at := path
+}

@@ -2,7 +2,7 @@
 # title: EC2 instances serve metadata by IMDSv2 alone
 # description: >-
 #   Version 1 of the metadata service hands out the role's credentials to whoever makes the instance
-#   fetch a URL.
+#   fetch a URL. An instance whose metadata service is off answers neither version.
 # related_resources: [https://docs.aws.amazon.com/config/latest/developerguide/ec2-imdsv2-check.html]
 # custom:
 #   severity: high
@@ -15,5 +15,5 @@ package compliance.aws.ec2_imdsv2_check
 
 deny contains {"msg": $"instance {input.resource.resourceId} still answers IMDSv1", "path": "/configuration/metadataOptions/httpTokens"} if {
 	input.resource.configuration.metadataOptions.httpTokens != "required"
-	input.resource.configuration.metadataOptions.httpEndpoint != "disabled"
+	not input.resource.configuration.metadataOptions.httpEndpoint == "disabled"
 }

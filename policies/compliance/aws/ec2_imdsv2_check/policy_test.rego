@@ -13,3 +13,11 @@ test_required_tokens_are_clean if {
 test_a_disabled_service_is_clean if {
 	count(ec2_imdsv2_check.deny) == 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"metadataOptions": {"httpTokens": "optional", "httpEndpoint": "disabled"}}, "supplementaryConfiguration": {}} with input.parameters as {}
 }
+
+test_an_unknown_endpoint_is_denied if {
+	count(ec2_imdsv2_check.deny) > 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"metadataOptions": {"httpTokens": "optional"}}, "supplementaryConfiguration": {}} with input.parameters as {}
+}
+
+test_a_closed_endpoint_is_clean if {
+	count(ec2_imdsv2_check.deny) == 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"metadataOptions": {"httpTokens": "optional", "httpEndpoint": "disabled"}}, "supplementaryConfiguration": {}} with input.parameters as {}
+}

@@ -11,6 +11,16 @@
 #     Put the instance behind a load balancer or a NAT gateway in a private subnet.
 package compliance.aws.ec2_instance_no_public_ip
 
-deny contains {"msg": $"instance {input.resource.resourceId} has the public address {input.resource.configuration.publicIpAddress}", "path": "/configuration/publicIpAddress"} if {
-	input.resource.configuration.publicIpAddress
+deny contains {"msg": $"instance {input.resource.resourceId} has the public address {address}", "path": "/configuration/publicIpAddress"} if {
+	address := input.resource.configuration.publicIpAddress
+	not address in {null, ""}
+}
+
+# Interfaces beside the first one have addresses of their own.
+deny contains {"msg": $"instance {input.resource.resourceId} has the public address {address}", "path": $"/configuration/networkInterfaces/{i}"} if {
+	some i, interface in input.resource.configuration.networkInterfaces
+	some private in interface.privateIpAddresses
+	address := private.association.publicIp
+	not address in {null, ""}
+	not address == input.resource.configuration.publicIpAddress
 }

@@ -13,9 +13,15 @@
 package compliance.aws.ec2_instances_in_vpc
 
 deny contains {"msg": $"instance {input.resource.resourceId} is in no VPC", "path": "/configuration/vpcId"} if {
-	not input.resource.configuration.vpcId
+	not in_vpc
 }
 
 deny contains {"msg": $"instance {input.resource.resourceId} is in {input.resource.configuration.vpcId}", "path": "/configuration/vpcId"} if {
+	in_vpc
 	input.resource.configuration.vpcId != input.parameters.vpcId
+}
+
+in_vpc if {
+	id := input.resource.configuration.vpcId
+	not id in {null, ""}
 }

@@ -13,3 +13,11 @@ test_another_network_is_denied if {
 test_a_network_is_clean if {
 	count(ec2_instances_in_vpc.deny) == 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"vpcId": "vpc-1"}, "supplementaryConfiguration": {}} with input.parameters as {}
 }
+
+test_null_is_no_vpc if {
+	count(ec2_instances_in_vpc.deny) == 1 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"vpcId": null}, "supplementaryConfiguration": {}} with input.parameters as {"vpcId": "vpc-1"}
+}
+
+test_empty_is_no_vpc if {
+	count(ec2_instances_in_vpc.deny) == 1 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"vpcId": ""}, "supplementaryConfiguration": {}} with input.parameters as {}
+}

@@ -12,6 +12,21 @@
 package compliance.aws.eip_attached
 
 deny contains {"msg": $"address {input.resource.configuration.publicIp} is attached to nothing", "path": "/configuration/associationId"} if {
-	not input.resource.configuration.instanceId
-	not input.resource.configuration.networkInterfaceId
+	not instance
+	not interface
+}
+
+deny contains {"msg": $"address {input.resource.configuration.publicIp} is attached to the interface {interface}, which nothing uses", "path": "/configuration/networkInterfaceId"} if {
+	not instance
+	data.resources["AWS::EC2::NetworkInterface"][interface].configuration.status == "available"
+}
+
+instance := id if {
+	id := input.resource.configuration.instanceId
+	not id in {null, ""}
+}
+
+interface := id if {
+	id := input.resource.configuration.networkInterfaceId
+	not id in {null, ""}
 }

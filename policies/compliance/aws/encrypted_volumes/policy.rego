@@ -8,6 +8,7 @@
 # custom:
 #   severity: high
 #   resource_types: [AWS::EC2::Volume]
+#   requires: [/configuration/encrypted]
 #   parameters: {properties: {kmsId: {type: string}}}
 #   controls: {aws-config: [encrypted-volumes], cis-aws-3.0.0: ["2.2.1"], pci-dss-4.0: ["3.5.1"]}
 #   remediation: >-
@@ -16,16 +17,22 @@
 package compliance.aws.encrypted_volumes
 
 deny contains {"msg": $"volume {input.resource.resourceId} is not encrypted", "path": "/configuration/encrypted"} if {
-	not input.resource.configuration.encrypted
+	not input.resource.configuration.encrypted == true
 }
 
 deny contains {"msg": $"volume {input.resource.resourceId} is encrypted with {input.resource.configuration.kmsKeyId}", "path": "/configuration/kmsKeyId"} if {
-	input.resource.configuration.encrypted
+	input.resource.configuration.encrypted == true
 	wanted := input.parameters.kmsId
-	not wanted in {input.resource.configuration.kmsKeyId, key_id}
+	not is_key(wanted)
 }
 
-not_applicable if count(object.get(input.resource.configuration, "attachments", [])) == 0
+not_applicable if not attached
 
-# The parameter may be the key's ARN or its id alone.
-key_id := split(input.resource.configuration.kmsKeyId, "/")[1]
+attached if some _ in input.resource.configuration.attachments
+
+# The key may be written as its ARN or as its id alone, here and there.
+is_key(wanted) if {
+	key := input.resource.configuration.kmsKeyId
+	is_string(key)
+	regex.replace(key, `^.*/`, "") == regex.replace(wanted, `^.*/`, "")
+}

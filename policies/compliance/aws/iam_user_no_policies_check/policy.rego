@@ -12,7 +12,10 @@
 #     Move the policies to a group, and put the user in it.
 package compliance.aws.iam_user_no_policies_check
 
-deny contains {"msg": $"user {input.resource.configuration.userName} has the policy {policy.policyName} attached", "path": $"/configuration/{field}/{i}"} if {
-	some field in {"userPolicyList", "attachedManagedPolicies"}
-	some i, policy in input.resource.configuration[field]
+deny contains {"msg": $"user {input.resource.configuration.userName} has the policy {policy.policyName} in line", "path": $"/configuration/userPolicyList/{i}"} if {
+	some i, policy in input.resource.configuration.userPolicyList
+}
+
+deny contains {"msg": $"user {input.resource.configuration.userName} has the policy {policy.policyName} attached", "path": $"/configuration/attachedManagedPolicies/{i}"} if {
+	some i, policy in input.resource.configuration.attachedManagedPolicies
 }

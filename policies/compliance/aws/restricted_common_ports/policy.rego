@@ -8,7 +8,7 @@
 #   severity: high
 #   resource_types: [AWS::EC2::SecurityGroup]
 #   requires: [/configuration/ipPermissions]
-#   parameters: {properties: {blockedPort1: {type: string, default: "20"}, blockedPort2: {type: string, default: "21"}, blockedPort3: {type: string, default: "3389"}, blockedPort4: {type: string, default: "3306"}, blockedPort5: {type: string, default: "4333"}}}
+#   parameters: {properties: {blockedPort1: {type: integer, minimum: 1, maximum: 65535, default: 20}, blockedPort2: {type: integer, minimum: 1, maximum: 65535, default: 21}, blockedPort3: {type: integer, minimum: 1, maximum: 65535, default: 3389}, blockedPort4: {type: integer, minimum: 1, maximum: 65535, default: 3306}, blockedPort5: {type: integer, minimum: 1, maximum: 65535, default: 4333}}}
 #   controls: {aws-config: [restricted-common-ports]}
 #   remediation: >-
 #     Replace the range by known addresses, or put the service behind a private network.
@@ -17,9 +17,8 @@ package compliance.aws.restricted_common_ports
 deny contains {"msg": $"port {port} is open to everyone", "path": $"/configuration/ipPermissions/{i}"} if {
 	some i, permission in input.resource.configuration.ipPermissions
 	everyone(permission)
-	some name, text in input.parameters
+	some name, port in input.parameters
 	startswith(name, "blockedPort")
-	port := to_number(text)
 	covers(permission, port)
 }
 
@@ -38,7 +37,7 @@ everyone(permission) if {
 covers(permission, _) if permission.ipProtocol == "-1"
 
 covers(permission, port) if {
-	permission.ipProtocol == "tcp"
+	permission.ipProtocol in {"tcp", "6"}
 	permission.fromPort <= port
 	permission.toPort >= port
 }

@@ -22,7 +22,7 @@ deny contains {"msg": $"port 22 is open to {source}", "path": $"/configuration/i
 covers(permission) if permission.ipProtocol == "-1"
 
 covers(permission) if {
-	permission.ipProtocol == "tcp"
+	permission.ipProtocol in {"tcp", "6"}
 	permission.fromPort <= 22
 	permission.toPort >= 22
 }

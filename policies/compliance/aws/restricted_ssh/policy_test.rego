@@ -21,3 +21,11 @@ test_a_private_range_is_clean if {
 test_another_port_is_clean if {
 	count(restricted_ssh.deny) == 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"ipPermissions": [{"ipProtocol": "tcp", "fromPort": 443, "toPort": 443, "ipRanges": ["0.0.0.0/0"]}]}, "supplementaryConfiguration": {}} with input.parameters as {}
 }
+
+test_tcp_by_its_number_is_denied if {
+	count(restricted_ssh.deny) > 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"ipPermissions": [{"ipProtocol": "6", "fromPort": 22, "toPort": 22, "ipRanges": ["0.0.0.0/0"]}]}, "supplementaryConfiguration": {}} with input.parameters as {}
+}
+
+test_null_is_no_range if {
+	count(restricted_ssh.deny) == 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"ipPermissions": [{"ipProtocol": "-1", "fromPort": null, "toPort": null, "ipRanges": null, "ipv4Ranges": null, "ipv6Ranges": null}]}, "supplementaryConfiguration": {}} with input.parameters as {}
+}

@@ -18,19 +18,22 @@ deny contains {"msg": $"no statement of the policy of bucket {input.resource.res
 
 refuses_plain if {
 	text := input.resource.supplementaryConfiguration.BucketPolicy.policyText
+	is_string(text)
 	json.is_valid(text)
 	some statement in list(json.unmarshal(text).Statement)
 	statement.Effect == "Deny"
 	everyone(statement.Principal)
 	some action in list(statement.Action)
 	action in {"s3:*", "*"}
-	some value in list(statement.Condition.Bool["aws:SecureTransport"])
+	some key, values in statement.Condition.Bool
+	lower(key) == "aws:securetransport"
+	some value in list(values)
 	value in {"false", false}
 }
 
 everyone("*")
 
-everyone({"AWS": "*"})
+everyone(principal) if "*" in list(principal.AWS)
 
 # A policy writes a single element without its list.
 list(x) := x if is_array(x)

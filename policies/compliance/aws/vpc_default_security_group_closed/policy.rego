@@ -7,14 +7,19 @@
 # custom:
 #   severity: medium
 #   resource_types: [AWS::EC2::SecurityGroup]
+#   requires: [/configuration/ipPermissions, /configuration/ipPermissionsEgress]
 #   controls: {aws-config: [vpc-default-security-group-closed], cis-aws-3.0.0: ["5.4"]}
 #   remediation: >-
 #     Remove the inbound and outbound rules of the default group.
 package compliance.aws.vpc_default_security_group_closed
 
-deny contains {"msg": $"the default group has {count(permissions)} {direction} rules", "path": $"/configuration/{field}"} if {
-	some field, direction in {"ipPermissions": "inbound", "ipPermissionsEgress": "outbound"}
-	permissions := input.resource.configuration[field]
+deny contains {"msg": $"the default group has {count(permissions)} inbound rules", "path": "/configuration/ipPermissions"} if {
+	permissions := input.resource.configuration.ipPermissions
+	count(permissions) > 0
+}
+
+deny contains {"msg": $"the default group has {count(permissions)} outbound rules", "path": "/configuration/ipPermissionsEgress"} if {
+	permissions := input.resource.configuration.ipPermissionsEgress
 	count(permissions) > 0
 }
 

@@ -13,3 +13,7 @@ test_no_rules_are_clean if {
 test_another_group_is_not_judged if {
 	vpc_default_security_group_closed.not_applicable with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"groupName": "web", "ipPermissions": [{"ipProtocol": "-1"}]}, "supplementaryConfiguration": {}} with input.parameters as {}
 }
+
+test_no_rules_are_clean if {
+	count(vpc_default_security_group_closed.deny) == 0 with input.resource as {"resourceId": "x", "resourceType": "", "configuration": {"groupName": "default", "ipPermissions": [], "ipPermissionsEgress": []}, "supplementaryConfiguration": {}} with input.parameters as {}
+}
