@@ -16,5 +16,11 @@ alarm contains {"msg": $"{input.event.actor.id} made an access key for {user} (T
 	input.event.outcome == "success"
 	input.event.action == "iam:CreateAccessKey"
 	user := input.event.detail.requestParameters.userName
-	not endswith(input.event.actor.id, $"user/{user}")
+	not own(user)
+}
+
+# The name of a user stands at the end of its ARN, behind the path where it has one.
+own(user) if {
+	contains(input.event.actor.id, ":user/")
+	endswith(input.event.actor.id, $"/{user}")
 }

@@ -25,13 +25,17 @@ foreigners contains principal if {
 	document := json.unmarshal(request[field])
 	some statement in list(document.Statement)
 	statement.Effect == "Allow"
-	some principal in list(statement.Principal.AWS)
+	some principal in principals(statement.Principal)
 	not contains(principal, input.event.accountId)
 }
 
 foreigners contains $"the certificate authority {input.event.detail.requestParameters.name}" if {
 	input.event.action == "rolesanywhere:CreateTrustAnchor"
 }
+
+principals("*") := ["*"]
+
+principals(x) := list(x.AWS)
 
 # IAM writes a single element without its list.
 list(x) := x if is_array(x)

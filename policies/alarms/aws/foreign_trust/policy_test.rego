@@ -21,3 +21,7 @@ test_the_own_account_is_clean if {
 test_a_service_is_clean if {
 	count(foreign_trust.alarm) == 0 with input.event as {"source": "aws.cloudtrail", "action": "iam:CreateRole", "outcome": "success", "error": {}, "actor": {"id": "arn:aws:iam::111122223333:user/eve"}, "origin": {"address": "198.51.100.7"}, "targets": [], "accountId": "111122223333", "detail": {"requestParameters": {"roleName": "r", "assumeRolePolicyDocument": "{\"Statement\": [{\"Effect\": \"Allow\", \"Principal\": {\"Service\": \"ec2.amazonaws.com\"}}]}"}}}
 }
+
+test_a_role_for_everyone_alarms if {
+	count(foreign_trust.alarm) == 1 with input.event as {"id": "e-1", "source": "aws.cloudtrail", "action": "iam:CreateRole", "outcome": "success", "error": {}, "actor": {"id": "arn:aws:iam::111122223333:user/eve"}, "origin": {"address": "198.51.100.7"}, "targets": [], "accountId": "111122223333", "detail": {"requestParameters": {"roleName": "r", "assumeRolePolicyDocument": "{\"Statement\": [{\"Effect\": \"Allow\", \"Principal\": \"*\"}]}"}}}
+}

@@ -16,5 +16,11 @@ alarm contains {"msg": $"{input.event.actor.id} set the console password of {use
 	input.event.outcome == "success"
 	input.event.action in {"iam:CreateLoginProfile", "iam:UpdateLoginProfile"}
 	user := input.event.detail.requestParameters.userName
-	not endswith(input.event.actor.id, $"user/{user}")
+	not own(user)
+}
+
+# The name of a user stands at the end of its ARN, behind the path where it has one.
+own(user) if {
+	contains(input.event.actor.id, ":user/")
+	endswith(input.event.actor.id, $"/{user}")
 }

@@ -32,6 +32,21 @@ blinds(event) if {
 	event.detail.requestParameters.isMultiRegionTrail == false
 }
 
+# Advanced selectors take in only what one of them names.
+blinds(event) if {
+	event.action == "cloudtrail:PutEventSelectors"
+	selectors := event.detail.requestParameters.advancedEventSelectors
+	count(selectors) > 0
+	not takes_management(selectors)
+}
+
+takes_management(selectors) if {
+	some selector in selectors
+	some field in selector.fieldSelectors
+	field.field == "eventCategory"
+	"Management" in field.equals
+}
+
 narrow(selector) if selector.includeManagementEvents == false
 
 narrow(selector) if selector.readWriteType == "ReadOnly"

@@ -15,6 +15,10 @@ package alarms.aws.unusual_instance_launch
 alarm contains {"msg": $"{input.event.actor.id} asked for {input.event.detail.requestParameters.instanceType} instances (T1496)"} if {
 	input.event.source == "aws.cloudtrail"
 	input.event.action == "ec2:RunInstances"
-	family := split(input.event.detail.requestParameters.instanceType, ".")[0]
-	regex.match(`^(p|g|inf|trn|dl|vt)[0-9]`, family)
+	unusual(input.event.detail.requestParameters.instanceType)
 }
+
+unusual(kind) if regex.match(`^(p|g|inf|trn|dl|vt)[0-9]`, kind)
+
+# From 16xlarge on, and whole machines.
+unusual(kind) if regex.match(`\.(metal.*|(1[6-9]|[2-9][0-9]|[0-9]{3,})xlarge)$`, kind)
