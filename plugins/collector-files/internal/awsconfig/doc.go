@@ -7,6 +7,6 @@
 // finds the items in any of them and writes them under the names of Regent, so that one resource that is
 // reported in two ways has one history.
 //
-// Values are copied as they stand: numbers keep their literal, and the strings within
-// supplementaryConfiguration stay strings. Members that are null or empty texts are left out.
+// Values are copied as they stand: numbers keep their literal, and strings stay strings, but for the
+// configuration of an answer of the API, which holds all of it as JSON in strings. Members that are null or empty texts are left out.
 package awsconfig

@@ -2,6 +2,7 @@ package awsconfig
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -49,6 +50,7 @@ func (w *writer) begin(name string) bool {
 func (m *Mapper) item(v []byte) ([]byte, error) {
 	w := writer{b: append(make([]byte, 0, len(v)+128), '{'), seen: map[string]bool{}}
 	var typ, id []byte
+	answer := isAnswer(v)
 	members := jsontext.MembersOf(v)
 	for raw, v, ok := members.Next(); ok; raw, v, ok = members.Next() {
 		name := string(jsontext.Unescape(raw))
@@ -85,6 +87,9 @@ func (m *Mapper) item(v []byte) ([]byte, error) {
 			if inner, ok := parsed(v); ok {
 				v = inner
 			}
+			if name == "supplementaryConfiguration" && answer {
+				v = unpacked(v)
+			}
 			if string(v) != `""` && string(v) != `"null"` && w.begin(name) {
 				w.b = jsontext.AppendCompact(w.b, v)
 			}
@@ -111,6 +116,41 @@ func (m *Mapper) item(v []byte) ([]byte, error) {
 		return nil, errors.New("not a configuration item: it has no resourceId")
 	}
 	return append(w.b, '}'), nil
+}
+
+// isAnswer reports whether an item comes from the API, which writes the configuration into a string.
+func isAnswer(v []byte) bool {
+	members := jsontext.MembersOf(v)
+	for name, v, ok := members.Next(); ok; name, v, ok = members.Next() {
+		if string(name) == "configuration" && jsontext.IsString(v) {
+			_, ok := parsed(v)
+			return ok
+		}
+	}
+	return false
+}
+
+// unpacked returns an object with the JSON that stands in its strings. The API writes each member of
+// supplementaryConfiguration so, texts and truth values included; files hold the values themselves, of
+// which some are texts that happen to be JSON, such as policies.
+func unpacked(v []byte) []byte {
+	out := append(make([]byte, 0, len(v)), '{')
+	members := jsontext.MembersOf(v)
+	n := 0
+	for name, v, ok := members.Next(); ok; name, v, ok = members.Next() {
+		if n++; n > 1 {
+			out = append(out, ',')
+		}
+		out = append(jsontext.AppendString(out, jsontext.Unescape(name)), ':')
+		if text := jsontext.String(v); jsontext.IsString(v) && json.Valid(text) {
+			v = bytes.TrimSpace(text)
+		}
+		out = jsontext.AppendCompact(out, v)
+	}
+	if n == 0 {
+		return v
+	}
+	return append(out, '}')
 }
 
 // plainText returns the text of a string or of a number: account ids are written as either.

@@ -124,6 +124,11 @@ func TestItem(t *testing.T) {
 		{"no configuration", `"configuration":null`, "configuration", nil},
 		{"an empty configuration", `"configuration":""`, "configuration", nil},
 		{"strings in the supplementary configuration", `"supplementaryConfiguration":{"Policy":"{\"a\":1}"}`, "supplementaryConfiguration", map[string]any{"Policy": `{"a":1}`}},
+		{
+			"strings in the supplementary configuration of an answer",
+			`"supplementaryConfiguration":{"BucketPolicy":"{\"policyText\":null}","Paid":"false","Policy":"\"{}\"","Name":"x y"},"configuration":"{}"`, "supplementaryConfiguration",
+			map[string]any{"BucketPolicy": map[string]any{"policyText": nil}, "Paid": false, "Policy": "{}", "Name": "x y"},
+		},
 		{"seconds", `"configurationItemCaptureTime":1587561197.718`, "configurationItemCaptureTime", "2020-04-22T13:13:17.718000Z"},
 		{"milliseconds", `"configurationItemCaptureTime":1587561197718`, "configurationItemCaptureTime", "2020-04-22T13:13:17.718000Z"},
 		{"a time with an offset", `"configurationItemCaptureTime":"2020-04-22T15:13:17.5+02:00"`, "configurationItemCaptureTime", "2020-04-22T13:13:17.500000Z"},
