@@ -53,7 +53,7 @@ type Sweep interface {
 }
 
 // flushAfter is how long a record waits for others to share its message.
-const flushAfter = 50 * time.Millisecond
+const flushAfter = 10 * time.Millisecond
 
 // damagedBytes is how much of an oversized record is kept.
 const damagedBytes = 4 << 10

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,8 @@ const (
 	DeadAfter = 72 * time.Hour
 	// parallel is how many deliveries of one notifier are under way at once.
 	parallel = 8
+	// readAhead is how many more are read at once, so that not every end costs a look into the store.
+	readAhead = 64
 	// timeout bounds one attempt.
 	timeout = 60 * time.Second
 
@@ -47,21 +50,35 @@ type Options struct {
 
 // Deliverer sends what is due. Its methods are safe for concurrent use.
 type Deliverer struct {
-	o        Options
-	kick     chan struct{}
+	o    Options
+	kick chan struct{}
+	// look says that something else may be due in the store.
+	look     atomic.Bool
 	attempts *prometheus.CounterVec
 	latency  prometheus.Histogram
 
+	// outcomes go to the one that writes them.
+	outcomes chan outcome
+
 	mu sync.Mutex
-	// busy holds the numbers of the deliveries under way, and how many each instance has.
-	busy   map[int64]bool
-	counts map[record.Instance]int
+	// busy holds the deliveries that are under way or whose outcome is not durable yet, by number.
+	busy map[int64]record.Instance
+	// attempting counts the attempts under way.
+	attempting map[record.Instance]int
+}
+
+// outcome is what an attempt changed, to be written.
+type outcome struct {
+	delivery store.Delivery
+	// written is closed once it is durable, or given up at shutdown.
+	written chan struct{}
 }
 
 // New returns a deliverer.
 func New(o Options) *Deliverer {
 	d := &Deliverer{
-		o: o, kick: make(chan struct{}, 1), busy: map[int64]bool{}, counts: map[record.Instance]int{},
+		o: o, kick: make(chan struct{}, 1), outcomes: make(chan outcome),
+		busy: map[int64]record.Instance{}, attempting: map[record.Instance]int{},
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "regent_deliver_attempts_total", Help: "Attempts by notifier and outcome.",
 		}, []string{"instance", "outcome"}),
@@ -78,6 +95,12 @@ func New(o Options) *Deliverer {
 
 // Wake tells the deliverer that there is something to deliver. It does not block.
 func (d *Deliverer) Wake() {
+	d.look.Store(true)
+	d.nudge()
+}
+
+// nudge makes the loop go round.
+func (d *Deliverer) nudge() {
 	select {
 	case d.kick <- struct{}{}:
 	default:
@@ -86,17 +109,26 @@ func (d *Deliverer) Wake() {
 
 // Run delivers until ctx ends; attempts under way are finished first.
 func (d *Deliverer) Run(ctx context.Context) error {
-	var under sync.WaitGroup
-	defer under.Wait()
+	var attempts, writer sync.WaitGroup
+	writer.Go(func() { d.write(ctx) })
+	defer func() {
+		attempts.Wait()
+		close(d.outcomes)
+		writer.Wait()
+	}()
+	q := queue{due: map[record.Instance][]store.Delivery{}}
+	d.look.Store(true)
 	for {
-		next, err := d.start(ctx, &under)
-		if err != nil && ctx.Err() == nil {
-			d.o.Log.Error("deliveries cannot be read; trying again", "err", err)
-			next = d.o.Now().Add(time.Second)
+		if d.look.Swap(false) {
+			if err := d.fill(ctx, &q); err != nil && ctx.Err() == nil {
+				d.o.Log.Error("deliveries cannot be read; trying again", "err", err)
+				q.next = d.o.Now().Add(time.Second)
+			}
 		}
+		d.start(ctx, &q, &attempts)
 		wait := time.Minute
-		if !next.IsZero() {
-			wait = min(wait, max(50*time.Millisecond, next.Sub(d.o.Now())))
+		if !q.next.IsZero() {
+			wait = min(wait, max(50*time.Millisecond, q.next.Sub(d.o.Now())))
 		}
 		t := time.NewTimer(wait)
 		select {
@@ -106,81 +138,116 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		case <-d.kick:
 			t.Stop()
 		case <-t.C:
+			d.look.Store(true)
 		}
 	}
 }
 
-// start begins an attempt for everything that is due and not under way.
-func (d *Deliverer) start(ctx context.Context, under *sync.WaitGroup) (next time.Time, err error) {
+// queue holds what was read and is not under way yet. Each has the turn of its group, and nobody but
+// this package takes it from it.
+type queue struct {
+	due map[record.Instance][]store.Delivery
+	// next is when something else is due.
+	next time.Time
+}
+
+// fill reads what is due for the notifiers whose queue is empty.
+func (d *Deliverer) fill(ctx context.Context, q *queue) error {
 	now := d.o.Now()
-	var due []store.Delivery
 	// What is under way before the reading may end during it, and then stands in an old state in what is
-	// read: it is left for the next round, which its end asks for.
+	// read: it is left out, and its end asks for another round.
 	d.mu.Lock()
-	before := maps.Clone(d.busy)
+	under := maps.Clone(d.busy)
 	d.mu.Unlock()
-	err = d.o.Store.View(ctx, func(tx *store.Tx) error {
+	count := map[record.Instance]int{}
+	for _, inst := range under {
+		count[inst]++
+	}
+	return d.o.Store.View(ctx, func(tx *store.Tx) error {
 		instances, err := tx.PendingInstances()
 		if err != nil {
 			return err
 		}
 		for _, inst := range instances {
-			d.mu.Lock()
-			room := parallel - d.counts[inst]
-			d.mu.Unlock()
-			if room <= 0 {
+			if len(q.due[inst]) > 0 || count[inst] >= parallel+readAhead {
 				continue
 			}
-			// What is under way is among the first: ask for as much more.
-			heads, err := tx.DeliveriesDue(inst, now, 2*parallel)
+			// What is under way is among the first: ask for as many more.
+			heads, err := tx.DeliveriesDue(inst, now, count[inst]+readAhead)
 			if err != nil {
 				return err
 			}
-			due = append(due, heads...)
+			for _, one := range heads {
+				if _, is := under[one.Seq]; !is {
+					q.due[inst] = append(q.due[inst], one)
+				}
+			}
 		}
-		next, _, err = tx.NextDelivery(now)
+		q.next, _, err = tx.NextDelivery(now)
 		return err
 	})
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, one := range due {
-		d.mu.Lock()
-		if before[one.Seq] || d.busy[one.Seq] || d.counts[one.Instance] >= parallel {
-			d.mu.Unlock()
-			continue
-		}
-		d.busy[one.Seq] = true
-		d.counts[one.Instance]++
-		d.mu.Unlock()
-		under.Add(1)
-		go func() {
-			defer under.Done()
-			d.attempt(ctx, one)
-			d.mu.Lock()
-			delete(d.busy, one.Seq)
-			d.counts[one.Instance]--
-			d.mu.Unlock()
-			d.Wake()
-		}()
-	}
-	// What is due already is under way, or waits for room: an end wakes the loop.
-	return next, nil
 }
 
-// attempt makes one attempt and writes what came of it.
-func (d *Deliverer) attempt(ctx context.Context, one store.Delivery) {
+// start begins an attempt for each that is queued, as far as there is room.
+func (d *Deliverer) start(ctx context.Context, q *queue, attempts *sync.WaitGroup) {
+	for inst, due := range q.due {
+		d.mu.Lock()
+		n := min(len(due), parallel-d.attempting[inst])
+		for _, one := range due[:n] {
+			d.busy[one.Seq] = inst
+			d.attempting[inst]++
+			attempts.Go(func() { d.deliver(ctx, one) })
+		}
+		d.mu.Unlock()
+		if q.due[inst] = due[n:]; n == len(due) {
+			delete(q.due, inst)
+		}
+	}
+}
+
+// deliver makes one attempt and has its outcome written. Another may begin as soon as the receiver has
+// answered: what is not durable yet keeps only its own group waiting.
+func (d *Deliverer) deliver(ctx context.Context, one store.Delivery) {
+	answered := d.attempt(ctx, &one)
+	d.mu.Lock()
+	d.attempting[one.Instance]--
+	d.mu.Unlock()
+	d.nudge()
+	if answered {
+		o := outcome{one, make(chan struct{})}
+		d.outcomes <- o
+		<-o.written
+	}
+	d.mu.Lock()
+	delete(d.busy, one.Seq)
+	d.mu.Unlock()
+	d.Wake()
+	if !answered {
+		return
+	}
+	if one.State == store.Dead {
+		d.o.Log.Error("a notification is given up and kept as a dead letter", "instance", one.Instance, "delivery", one.ID, "attempts", one.Attempts, "err", one.Answer)
+		if d.o.Dead != nil {
+			d.o.Dead(ctx, one)
+		}
+	} else if one.State == store.Pending {
+		d.o.Log.Warn("a notification was not delivered and is tried again", "instance", one.Instance, "delivery", one.ID, "attempts", one.Attempts, "next", one.Next, "err", one.Answer)
+	}
+}
+
+// attempt makes one attempt and notes what came of it. It returns false where shutdown cut it off: it is
+// made again after the start.
+func (d *Deliverer) attempt(ctx context.Context, one *store.Delivery) bool {
 	call, cancel := context.WithTimeout(ctx, timeout)
 	results, err := d.o.Sender.Notify(call, one.Instance, []*pluginv1.Notification{{Id: one.ID, Json: one.Document, Attempt: int32(one.Attempts + 1)}})
 	cancel()
 	if ctx.Err() != nil && err != nil {
-		// Cut off by shutdown: the attempt is made again after the start.
-		return
+		return false
 	}
 	now := d.o.Now().UTC().Truncate(time.Microsecond)
 	one.Attempts++
 	one.Changed = now
-	outcome := pluginv1.NotifyResult_OUTCOME_RETRY
+	result := pluginv1.NotifyResult_OUTCOME_RETRY
 	var after time.Duration
 	switch {
 	case err != nil:
@@ -188,11 +255,11 @@ func (d *Deliverer) attempt(ctx context.Context, one store.Delivery) {
 	case len(results) != 1:
 		one.Answer = fmt.Sprintf("the notifier gave %d answers for one notification", len(results))
 	default:
-		outcome, one.Answer = results[0].GetOutcome(), results[0].GetDetail()
+		result, one.Answer = results[0].GetOutcome(), results[0].GetDetail()
 		after = time.Duration(results[0].GetRetryAfterMs()) * time.Millisecond
 	}
 	label := "retry"
-	switch outcome {
+	switch result {
 	case pluginv1.NotifyResult_OUTCOME_DELIVERED:
 		one.State, label = store.Delivered, "delivered"
 		d.latency.Observe(now.Sub(one.Created).Seconds())
@@ -208,15 +275,7 @@ func (d *Deliverer) attempt(ctx context.Context, one store.Delivery) {
 	if len(one.Answer) > 2000 {
 		one.Answer = one.Answer[:2000]
 	}
-	d.write(ctx, one)
-	if one.State == store.Dead {
-		d.o.Log.Error("a notification is given up and kept as a dead letter", "instance", one.Instance, "delivery", one.ID, "attempts", one.Attempts, "err", one.Answer)
-		if d.o.Dead != nil {
-			d.o.Dead(ctx, one)
-		}
-	} else if one.State == store.Pending {
-		d.o.Log.Warn("a notification was not delivered and is tried again", "instance", one.Instance, "delivery", one.ID, "attempts", one.Attempts, "next", one.Next, "err", one.Answer)
-	}
+	return true
 }
 
 // wait is how long to wait after an attempt: the receiver's wish, else full jitter below a doubling
@@ -232,15 +291,53 @@ func (d *Deliverer) wait(attempts int, after time.Duration) time.Duration {
 	return limit/10 + rand.N(limit)
 }
 
-// write writes what an attempt changed, for as long as it takes: an attempt that is forgotten is made
-// again.
-func (d *Deliverer) write(ctx context.Context, one store.Delivery) {
+// maxTogether and gatherFor bound which outcomes share a transaction. Only the next one of the same group
+// waits for an outcome to be durable, so a little patience costs nearly nothing and spares the disk much.
+const (
+	maxTogether = 256
+	gatherFor   = 5 * time.Millisecond
+)
+
+// write writes outcomes until there will be no more, several in one transaction. It tries for as long as
+// it takes: an attempt that is forgotten is made again.
+func (d *Deliverer) write(ctx context.Context) {
+	for first := range d.outcomes {
+		group := []outcome{first}
+		patience := time.NewTimer(gatherFor)
+	gather:
+		for len(group) < maxTogether {
+			select {
+			case o, ok := <-d.outcomes:
+				if !ok {
+					break gather
+				}
+				group = append(group, o)
+			case <-patience.C:
+				break gather
+			}
+		}
+		patience.Stop()
+		d.writeGroup(ctx, group)
+		for _, o := range group {
+			close(o.written)
+		}
+	}
+}
+
+func (d *Deliverer) writeGroup(ctx context.Context, group []outcome) {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		err := d.o.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.PutDelivery(one) })
+		err := d.o.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+			for i := range group {
+				if err := tx.PutDelivery(group[i].delivery); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err == nil {
 			return
 		}
-		d.o.Log.Error("the outcome of a delivery cannot be written; trying again", "delivery", one.ID, "err", err)
+		d.o.Log.Error("the outcomes of deliveries cannot be written; trying again", "deliveries", len(group), "err", err)
 		t := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

@@ -30,7 +30,8 @@ type Delivery struct {
 	GroupKey string          `json:"groupKey"`
 	Class    verdict.Class   `json:"class"`
 	Created  time.Time       `json:"created"`
-	// Next is when the next attempt is due.
+	// Next is when the next attempt is due; zero for a pending one that waits for those before it in
+	// its group. The store sets and lifts that.
 	Next     time.Time     `json:"next,omitzero"`
 	Attempts int           `json:"attempts"`
 	State    DeliveryState `json:"state"`
@@ -42,11 +43,21 @@ type Delivery struct {
 	Document json.RawMessage `json:"document"`
 }
 
-// AddDelivery appends a delivery and returns its number. The same id twice is an error.
+// AddDelivery appends a delivery and returns its number. One behind a pending one of its group waits for
+// it. The same id twice is an error.
 func (tx *Tx) AddDelivery(d Delivery) (int64, error) {
 	seq, err := tx.nextID("deliveries", "seq")
 	if err != nil {
 		return 0, err
+	}
+	if d.State == Pending {
+		before, err := tx.pendingInGroup(d.Instance, d.GroupKey, seq)
+		if err != nil {
+			return 0, err
+		}
+		if d.Next = dueAt(d.Next); before != 0 {
+			d.Next = time.Time{}
+		}
 	}
 	document, err := tx.pack("delivery", d.Document)
 	if err == nil {
@@ -59,10 +70,52 @@ func (tx *Tx) AddDelivery(d Delivery) (int64, error) {
 	return seq, nil
 }
 
-// PutDelivery writes what an attempt changed.
+// pendingInGroup returns the first pending delivery of a group beside one, 0 where there is none.
+func (tx *Tx) pendingInGroup(inst record.Instance, group string, beside int64) (int64, error) {
+	var first sql.NullInt64
+	_, err := tx.one(`SELECT min(seq) FROM deliveries WHERE state = 'pending' AND instance = ? AND group_key = ? AND seq <> ?`,
+		[]any{string(inst), group, beside}, &first)
+	if err != nil {
+		return 0, fmt.Errorf("read group %s: %w", group, err)
+	}
+	return first.Int64, nil
+}
+
+// dueAt returns a time that stands for itself in the table, where 0 means that it waits for another.
+func dueAt(t time.Time) time.Time {
+	if t.UnixMicro() <= 0 {
+		return fromMicros(1)
+	}
+	return t
+}
+
+// PutDelivery writes what an attempt changed. Of each group one delivery has its turn: when it ends, the
+// first of the others has it, from d.Changed on. What becomes pending again gets its turn after the one
+// that has it, and before those that came later.
 func (tx *Tx) PutDelivery(d Delivery) error {
-	err := tx.run(`UPDATE deliveries SET next = ?, attempts = ?, state = ?, changed = ?, answer = ? WHERE seq = ?`,
+	var state string
+	var next int64
+	if _, err := tx.one(`SELECT state, next FROM deliveries WHERE seq = ?`, []any{d.Seq}, &state, &next); err != nil {
+		return fmt.Errorf("read delivery %s: %w", d.ID, err)
+	}
+	other, err := tx.pendingInGroup(d.Instance, d.GroupKey, d.Seq)
+	if err != nil {
+		return err
+	}
+	hadTurn := DeliveryState(state) == Pending && next > 0
+	switch {
+	case d.State != Pending:
+		d.Next = time.Time{}
+	case hadTurn || other == 0:
+		d.Next = dueAt(d.Next)
+	default:
+		d.Next = time.Time{}
+	}
+	err = tx.run(`UPDATE deliveries SET next = ?, attempts = ?, state = ?, changed = ?, answer = ? WHERE seq = ?`,
 		micros(d.Next), d.Attempts, string(d.State), micros(d.Changed), d.Answer, d.Seq)
+	if err == nil && hadTurn && d.State != Pending && other != 0 {
+		err = tx.run(`UPDATE deliveries SET next = ? WHERE seq = ?`, micros(dueAt(d.Changed)), other)
+	}
 	if err != nil {
 		return fmt.Errorf("write delivery %s: %w", d.ID, err)
 	}
@@ -97,29 +150,14 @@ func (tx *Tx) deliveries(read reading, query string, args ...any) ([]Delivery, e
 	return out, nil
 }
 
-// heads are the first pending deliveries of each group of one instance. They are found by stepping from
-// group to group, so that it costs as many steps as there are groups, however long each is. It takes the
-// instance three times.
-const heads = `WITH RECURSIVE heads (group_key) AS (
-		SELECT min(group_key) FROM deliveries WHERE state = 'pending' AND instance = ?
-		UNION ALL
-		SELECT (SELECT min(n.group_key) FROM deliveries n WHERE n.state = 'pending' AND n.instance = ? AND n.group_key > heads.group_key)
-		FROM heads WHERE heads.group_key IS NOT NULL
-	), firsts (seq) AS (
-		SELECT (SELECT min(f.seq) FROM deliveries f WHERE f.state = 'pending' AND f.instance = ? AND f.group_key = heads.group_key)
-		FROM heads WHERE heads.group_key IS NOT NULL
-	) `
-
-// DeliveriesDue returns, for an instance, the first pending delivery of each group whose next attempt
-// is due, in their order: those behind it wait, so that a group keeps its order, and other groups do
-// not wait for it.
+// DeliveriesDue returns, for an instance, the deliveries whose next attempt is due, at most one of each
+// group, those that wait longest first.
 func (tx *Tx) DeliveriesDue(inst record.Instance, now time.Time, limit int) ([]Delivery, error) {
-	return tx.deliveries(tx.each, heads+deliveryColumns+` WHERE d.seq IN (SELECT seq FROM firsts) AND d.next <= ? ORDER BY d.seq LIMIT ?`,
-		string(inst), string(inst), string(inst), micros(now), limit)
+	return tx.deliveries(tx.each, deliveryColumns+` WHERE d.state = 'pending' AND d.instance = ? AND d.next > 0 AND d.next <= ? ORDER BY d.next, d.seq LIMIT ?`,
+		string(inst), micros(now), limit)
 }
 
-// NextDelivery returns when the next attempt after now is due: that of the first pending delivery of some
-// group, since those behind it wait for it. It returns false where there is none.
+// NextDelivery returns when the next attempt after now is due, false where there is none.
 func (tx *Tx) NextDelivery(now time.Time) (time.Time, bool, error) {
 	instances, err := tx.PendingInstances()
 	if err != nil {
@@ -128,8 +166,7 @@ func (tx *Tx) NextDelivery(now time.Time) (time.Time, bool, error) {
 	var first sql.NullInt64
 	for _, inst := range instances {
 		var next sql.NullInt64
-		_, err := tx.one(heads+`SELECT min(d.next) FROM deliveries d WHERE d.seq IN (SELECT seq FROM firsts) AND d.next > ?`,
-			[]any{string(inst), string(inst), string(inst), micros(now)}, &next)
+		_, err := tx.one(`SELECT min(next) FROM deliveries WHERE state = 'pending' AND instance = ? AND next > 0 AND next > ?`, []any{string(inst), micros(now)}, &next)
 		if err != nil {
 			return time.Time{}, false, fmt.Errorf("read deliveries: %w", err)
 		}

@@ -69,6 +69,8 @@ func open(_ context.Context, cfg config, _ sdk.Env) (sdk.Notifier, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = t
+	// The daemon sends several at once; the default keeps two connections and opens the others anew.
+	transport.MaxIdleConnsPerHost = 32
 	return &notifier{
 		cfg: cfg, write: formats[cfg.Format], now: time.Now,
 		client: &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: sameHost},

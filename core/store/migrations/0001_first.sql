@@ -86,7 +86,8 @@ CREATE TABLE resources (
   hash          BYTEA NOT NULL,
   UNIQUE (resource_type, resource_id, account, region)
 );
-CREATE INDEX resources_by_type ON resources (resource_type, id);
+-- status stands in it so that they are counted without reading the table.
+CREATE INDEX resources_by_type ON resources (resource_type, id, status);
 CREATE INDEX resources_by_name ON resources (name) WHERE name <> '';
 CREATE INDEX resources_by_arn ON resources (arn) WHERE arn <> '';
 
@@ -202,6 +203,7 @@ CREATE TABLE findings (
   UNIQUE (policy, resource)
 );
 CREATE INDEX findings_by_status ON findings (status, place);
+CREATE INDEX findings_open ON findings (severity, waiver) WHERE status = 'OPEN';
 CREATE INDEX findings_by_resource ON findings (resource);
 
 CREATE TABLE alarm_keys (
@@ -252,6 +254,7 @@ CREATE TABLE route_groups (
 );
 CREATE INDEX route_groups_due ON route_groups (due) WHERE due > 0;
 
+-- next is 0 for what has ended, and for what waits for a delivery before it in its group.
 CREATE TABLE deliveries (
   seq       BIGINT PRIMARY KEY,
   id        TEXT NOT NULL UNIQUE,
@@ -268,6 +271,7 @@ CREATE TABLE deliveries (
   document  BYTEA NOT NULL
 );
 CREATE INDEX deliveries_pending ON deliveries (instance, group_key, seq) WHERE state = 'pending';
+CREATE INDEX deliveries_due ON deliveries (instance, next, seq) WHERE state = 'pending' AND next > 0;
 CREATE INDEX deliveries_by_state ON deliveries (instance, state);
 
 CREATE TABLE cursors (
