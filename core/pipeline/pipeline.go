@@ -19,9 +19,13 @@ import (
 
 // The bounds on what is under way.
 const (
-	// queueLen and queueBytes bound the messages between Accept and commit.
+	// queueLen and queueBytes bound the messages between Accept and commit, by what they take in memory.
 	queueLen   = 256
-	queueBytes = 64 << 20
+	queueBytes = 32 << 20
+	// recordBytes and itemBytes are what a record takes beside its text while it is judged and waits to
+	// be committed; an item has a verdict of every policy on its type.
+	recordBytes = 256
+	itemBytes   = 8 << 10
 	// groupLen and groupBytes bound what one transaction takes together: enough to share the cost of
 	// making it durable, little enough that a reader never waits long for the writer.
 	groupLen   = 32
@@ -110,7 +114,10 @@ func New(o Options) *Pipeline {
 func (p *Pipeline) Accept(ctx context.Context, inst record.Instance, m record.Message) error {
 	j := &job{inst: inst, msg: m, received: p.now().UTC().Truncate(time.Microsecond), ready: make(chan struct{}), done: m.Done}
 	for _, r := range m.Records {
-		j.bytes += int64(len(r.JSON)) + 64
+		j.bytes += int64(len(r.JSON)) + recordBytes
+		if r.Kind == record.KindItem {
+			j.bytes += itemBytes
+		}
 	}
 	start := time.Now()
 	if err := p.budget.acquire(ctx, j.bytes); err != nil {
