@@ -69,7 +69,7 @@ func (d *bench) stop() {
 func (d *bench) until(what string, limit time.Duration, ok func(api.Status) bool) (api.Status, time.Time) {
 	d.b.Helper()
 	var s api.Status
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(d.b.Context(), 10*time.Second)
 		err := d.call(ctx, "GET", "/v1/status", nil, nil, &s)
 		cancel()

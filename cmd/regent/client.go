@@ -101,6 +101,9 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 		}
 		return &exit{code, errors.New(msg)}
 	}
+	if out == nil {
+		return nil
+	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		return &exit{exitUnreachable, fmt.Errorf("the answer is not readable: %w", err)}
 	}
