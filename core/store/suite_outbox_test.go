@@ -358,8 +358,13 @@ func suiteDeliveryOrder(t *testing.T, s *Store) {
 		state DeliveryState
 		want  string
 	}{
-		{"d6", Pending, "[c2]"}, {"c3", Pending, "[c2]"}, {"c2", Pending, "[c2]"}, {"c2", Dead, "[d6]"},
-		{"d6", Delivered, "[c3]"}, {"c3", Delivered, "[]"}, {"c2", Pending, "[c2]"},
+		{"d6", Pending, "[c2]"},
+		{"c3", Pending, "[c2]"},
+		{"c2", Pending, "[c2]"},
+		{"c2", Dead, "[d6]"},
+		{"d6", Delivered, "[c3]"},
+		{"c3", Delivered, "[]"},
+		{"c2", Pending, "[c2]"},
 	} {
 		put(step.id, step.state)
 		if got := fmt.Sprint(inC()); got != step.want {
