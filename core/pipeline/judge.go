@@ -45,12 +45,10 @@ func (p *Pipeline) judge(ctx context.Context, policies []*policy.Policy, now, be
 		return nil, nil
 	}
 	value, err := now.parse()
-	if err != nil {
-		return nil, err
-	}
-	previous, err := before.parse()
-	if err != nil {
-		return nil, err
+	previous, beforeErr := before.parse()
+	if err = errors.Join(err, beforeErr); err != nil {
+		// What intake lets through can be read. If it cannot, that must not hold up all that comes after.
+		return unreadable(policies, now, err), nil
 	}
 	s := policy.Subject{
 		Key: now.item.Key, Resource: value, Previous: previous, Gone: !now.item.Status.Recorded(),
@@ -78,6 +76,18 @@ func (p *Pipeline) judge(ctx context.Context, policies []*policy.Policy, now, be
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// unreadable are the verdicts on an item that policies cannot be given.
+func unreadable(policies []*policy.Policy, now *version, err error) []verdict.Verdict {
+	out := make([]verdict.Verdict, 0, len(policies))
+	for _, pol := range policies {
+		out = append(out, verdict.Verdict{
+			Policy: pol.ID, Subject: verdict.Subject(now.item.Key), Outcome: verdict.Error, At: now.item.CaptureTime, Reason: err.Error(),
+			Evidence: verdict.Evidence{Policy: pol.Digest.String(), Item: now.item.Hash.String()},
+		})
+	}
+	return out
 }
 
 // reader lets policies read other resources: those of the batch first, then those of the store.

@@ -5,17 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// MaxDepth is how deep the values of a record may be nested.
-const MaxDepth = 64
+const (
+	// MaxDepth is how deep the values of a record may be nested.
+	MaxDepth = 64
+	// MaxNumber is how many characters a number may have, and how large its exponent may be: beyond it
+	// nobody can calculate with it, policies included.
+	MaxNumber = 8192
+)
 
 // The errors that Canonical returns are all of these kinds; intake turns them into reasons.
 var (
 	errDepth    = fmt.Errorf("nested deeper than %d levels", MaxDepth)
 	errTrailing = errors.New("more than one JSON value")
+	errNumber   = fmt.Errorf("number has more than %d digits, or a larger exponent", MaxNumber)
 	errEnd      = errors.New("ends in the middle of a value")
 )
 
@@ -130,9 +137,17 @@ func (c *Canon) number() error {
 		if c.pos < len(c.src) && (c.src[c.pos] == '+' || c.src[c.pos] == '-') {
 			c.pos++
 		}
+		exponent := c.pos
 		if !c.digits() {
 			return errors.New("expected a digit in the exponent")
 		}
+		n, err := strconv.Atoi(string(c.src[exponent:c.pos]))
+		if err != nil || n > MaxNumber {
+			return errNumber
+		}
+	}
+	if c.pos-start > MaxNumber {
+		return errNumber
 	}
 	c.dst = append(c.dst, c.src[start:c.pos]...)
 	return nil

@@ -47,6 +47,9 @@ func TestCanonicalRefuses(t *testing.T) {
 		{"a control character", "\"a\nb\"", "control character in a string"},
 		{"a trailing comma", `[1,]`, "does not begin a value"},
 		{"NaN", `NaN`, "does not begin a value"},
+		{"a number that nobody can calculate with", `1e70000`, "number has more than 8192 digits, or a larger exponent"},
+		{"an exponent that is no number itself", `1e-99999999999999999999`, "or a larger exponent"},
+		{"a number that is too long", strings.Repeat("1", 8193), "number has more than 8192 digits"},
 		{"a bare point", `1.`, "expected a digit after the decimal point"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
