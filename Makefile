@@ -56,9 +56,15 @@ fuzz: ## Fuzz every parser of outside bytes for FUZZTIME each.
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | sed 's/func //'); do \
 	    echo "== $$pkg $$f"; $(GO) test $$pkg -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME); done; done
 
+.PHONY: soak
+soak: ## The slow proofs: 300 kills under load, the race detector, every fuzz test for two minutes.
+	REGENT_KILLS=300 $(GO) test ./cmd/regent -run '^TestKill$$' -v -timeout 60m
+	$(MAKE) race
+	$(MAKE) fuzz FUZZTIME=2m
+
 .PHONY: bench
 bench: build ## Measure the budgets: ratios against the bare engine in the same run.
-	$(GO) test ./cmd/regent ./core/... ./sdk/... ./plugins/... -run '^$$' -bench . -benchtime 1s -timeout 30m
+	$(GO) test -p 1 ./cmd/regent ./core/... ./sdk/... ./plugins/... -run '^$$' -bench . -benchtime 1s -timeout 30m
 
 .PHONY: generate
 generate: ## Regenerate the protocol code (installs protoc from Debian's packages where it is missing).

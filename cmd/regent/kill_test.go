@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,8 +20,18 @@ import (
 	"github.com/regent-dev/regent/core/verdict"
 )
 
-// kills is how often TestKill kills the daemon.
-const kills = 25
+// kills is how often TestKill kills the daemon; REGENT_KILLS says otherwise.
+func kills(t *testing.T) int {
+	text := os.Getenv("REGENT_KILLS")
+	if text == "" {
+		return 25
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("REGENT_KILLS: %v", err)
+	}
+	return n
+}
 
 // TestKill kills the daemon at random moments while events and items pour in, and then looks whether
 // every event is there once, every item was judged, and every finding was notified.
@@ -124,7 +135,8 @@ route "all" {
 	stop := make(chan struct{})
 	written := make(chan error, 1)
 	go func() { written <- pour(filepath.Join(dir, "in", "b.log"), &events, &items, stop) }()
-	for i := range kills {
+	n := kills(t)
+	for i := range n {
 		time.Sleep(time.Duration(rand.IntN(400)) * time.Millisecond)
 		if err := d.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -179,7 +191,7 @@ route "all" {
 			t.Errorf("the finding on %s was notified %d times", id, told[id])
 		}
 	}
-	t.Logf("%d kills, %d events, %d items, %d duplicates recognised", kills, events.Load(), items.Load(), s.Sum.Duplicate)
+	t.Logf("%d kills, %d events, %d items, %d duplicates recognised", n, events.Load(), items.Load(), s.Sum.Duplicate)
 	if err := d.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
