@@ -346,3 +346,27 @@ func writeForever(t *testing.T, dir string) {
 		fmt.Printf("committed %d\n", n)
 	}
 }
+
+// TestLockOutlivesItsProcess opens a folder whose daemon was killed while it started a child: the child
+// has the lock for a moment longer.
+func TestLockOutlivesItsProcess(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	gone := exec.CommandContext(t.Context(), "true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	held, err := take(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "lock"), fmt.Appendf(nil, "%d\n", gone.Process.Pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(200*time.Millisecond, func() { held.Close() })
+	f, err := take(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+}
