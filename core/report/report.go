@@ -1,11 +1,17 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/regent-dev/regent/core/verdict"
 )
@@ -56,7 +62,7 @@ func Table(w io.Writer, results []Result, rules map[verdict.PolicyID]Rule) error
 		}
 		shown++
 		for _, m := range messages(r) {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Outcome, rules[r.Policy].Severity, r.Policy, subject(r), m)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Outcome, rules[r.Policy].Severity, r.Policy, cell(subject(r)), cell(m.text))
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -77,22 +83,59 @@ func subject(r Result) string {
 	return r.Subject.ResourceType + "/" + r.Subject.ResourceID
 }
 
-func messages(r Result) []string {
-	var out []string
+// cell keeps a text in its cell: records hold line breaks, tabs and what a terminal obeys.
+func cell(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			b.WriteByte(' ')
+		case unicode.In(r, unicode.Cc, unicode.Bidi_Control):
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// message is one thing that a result says, and the JSON pointer that it is about.
+type message struct{ text, path string }
+
+// messages returns at least one message, none of them empty: readers of reports take an empty one for
+// the absence of a failure.
+func messages(r Result) []message {
+	var out []message
 	for _, d := range r.Denials {
 		m := d.Message
-		if d.Path != "" {
-			m += fmt.Sprintf(" (%s = %s)", d.Path, d.Value)
+		if m == "" {
+			m = string(r.Outcome)
 		}
-		out = append(out, m)
+		if d.Path != "" {
+			value := string(d.Value)
+			if value == "" {
+				value = "null"
+			}
+			m += fmt.Sprintf(" (%s = %s)", d.Path, value)
+		}
+		out = append(out, message{m, d.Path})
 	}
 	if r.Reason != "" {
-		out = append(out, r.Reason)
+		out = append(out, message{text: r.Reason})
 	}
 	if len(out) == 0 {
-		out = append(out, "")
+		out = append(out, message{text: string(r.Outcome)})
 	}
 	return out
+}
+
+// location is the URI of a file: relative where the path is, so that it fits any checkout.
+func location(path string) string {
+	u := url.URL{Path: filepath.ToSlash(path)}
+	if filepath.IsAbs(path) {
+		u.Scheme = "file"
+	}
+	return u.String()
 }
 
 // The parts of SARIF 2.1.0 that are used.
@@ -127,6 +170,7 @@ type (
 	}
 	sarifResult struct {
 		RuleID       string            `json:"ruleId"`
+		RuleIndex    int               `json:"ruleIndex"`
 		Level        string            `json:"level"`
 		Message      sarifText         `json:"message"`
 		Locations    []sarifLocation   `json:"locations"`
@@ -153,15 +197,16 @@ type (
 // SARIF writes the results that need attention in the form that code hosts read.
 func SARIF(w io.Writer, results []Result, rules map[verdict.PolicyID]Rule, version string) error {
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "regent", Version: version, Rules: []sarifRule{}}}, Results: []sarifResult{}}
-	seen := map[verdict.PolicyID]bool{}
+	index := map[verdict.PolicyID]int{}
+	prints := map[string]int{}
 	for _, r := range results {
 		if r.Outcome != verdict.NonCompliant && r.Outcome != verdict.Error {
 			continue
 		}
 		rule := rules[r.Policy]
-		if !seen[r.Policy] {
-			seen[r.Policy] = true
-			s := sarifRule{ID: string(r.Policy), ShortDescription: sarifText{rule.Title}, HelpURI: rule.HelpURL, Properties: map[string]any{"security-severity": score(rule.Severity), "tags": []string{string(rule.Severity)}}}
+		if _, ok := index[r.Policy]; !ok {
+			index[r.Policy] = len(run.Tool.Driver.Rules)
+			s := sarifRule{ID: string(r.Policy), ShortDescription: sarifText{cmp.Or(rule.Title, string(r.Policy))}, HelpURI: rule.HelpURL, Properties: map[string]any{"security-severity": score(rule.Severity), "tags": tags(rule.Severity)}}
 			if rule.Description != "" {
 				s.FullDescription = &sarifText{rule.Description}
 			}
@@ -171,11 +216,20 @@ func SARIF(w io.Writer, results []Result, rules map[verdict.PolicyID]Rule, versi
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, s)
 		}
 		for _, m := range messages(r) {
-			out := sarifResult{RuleID: string(r.Policy), Level: level(r.Outcome, rule.Severity), Message: sarifText{m}, Fingerprints: map[string]string{"regent/v1": string(r.Policy) + " " + subject(r)}}
+			// Results of one fingerprint count as one, so what differs must be in it, but not the text,
+			// which may hold a value that changes while the fault stays.
+			mark := strings.TrimSpace(string(r.Policy) + " " + subject(r) + " " + m.path)
+			if prints[mark]++; prints[mark] > 1 {
+				mark += fmt.Sprintf(" #%d", prints[mark])
+			}
+			out := sarifResult{
+				RuleID: string(r.Policy), RuleIndex: index[r.Policy], Level: level(r.Outcome, rule.Severity), Message: sarifText{m.text},
+				Fingerprints: map[string]string{"regent/v1": mark},
+			}
 			loc := sarifLocation{Logical: []sarifLogical{{subject(r)}}}
 			if r.Source != "" {
 				loc.Physical = &sarifPhysical{}
-				loc.Physical.Artifact.URI = r.Source
+				loc.Physical.Artifact.URI = location(r.Source)
 				if r.Line > 0 {
 					loc.Physical.Region = &sarifRegion{r.Line}
 				}
@@ -188,6 +242,13 @@ func SARIF(w io.Writer, results []Result, rules map[verdict.PolicyID]Rule, versi
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
+}
+
+func tags(s verdict.Severity) []string {
+	if s == "" {
+		return []string{}
+	}
+	return []string{string(s)}
 }
 
 func level(o verdict.Outcome, s verdict.Severity) string {
@@ -304,7 +365,7 @@ func Cases(results []Result) []Case {
 			if i > 0 {
 				msg += "; "
 			}
-			msg += m
+			msg += m.text
 		}
 		switch r.Outcome {
 		case verdict.NonCompliant:
@@ -312,7 +373,10 @@ func Cases(results []Result) []Case {
 		case verdict.Error:
 			c.Error = msg
 		case verdict.NotApplicable, verdict.InsufficientData:
-			c.Skipped = string(r.Outcome) + " " + msg
+			c.Skipped = string(r.Outcome)
+			if msg != c.Skipped {
+				c.Skipped += ": " + msg
+			}
 		}
 		out = append(out, c)
 	}
