@@ -36,6 +36,8 @@ func open(_ context.Context, cfg config, _ sdk.Env) (sdk.Notifier, error) {
 	}
 	if info, err := os.Stat(filepath.Dir(cfg.Path)); err != nil || !info.IsDir() {
 		errs = append(errs, sdk.Invalid("path", fmt.Errorf("the folder %s is not there", filepath.Dir(cfg.Path))))
+	} else if info, err := os.Stat(cfg.Path); err == nil && !info.Mode().IsRegular() {
+		errs = append(errs, sdk.Invalid("path", fmt.Errorf("%s is not a regular file; rotating it and cutting half a line is impossible", cfg.Path)))
 	}
 	if cfg.MaxSize < 4096 {
 		errs = append(errs, sdk.Invalid("max_bytes", errors.New("must be at least 4096")))
@@ -79,12 +81,7 @@ func (n *notifier) Notify(_ context.Context, no sdk.Notification) sdk.Result {
 			return sdk.Retry(err, 0)
 		}
 	}
-	start := n.size
-	if _, err := n.f.Write(line); err != nil {
-		// Half a line would make the next one unreadable.
-		return sdk.Retry(errors.Join(fmt.Errorf("write notification: %w", err), n.f.Truncate(start)), 0)
-	}
-	if err := n.f.Sync(); err != nil {
+	if err := n.write(line); err != nil {
 		return sdk.Retry(fmt.Errorf("write notification: %w", err), 0)
 	}
 	n.size += int64(len(line))
@@ -92,10 +89,40 @@ func (n *notifier) Notify(_ context.Context, no sdk.Notification) sdk.Result {
 	return sdk.Delivered("")
 }
 
+// write appends a line and waits for the disk. Where that fails the line is taken back, for half a line
+// would make the next one unreadable and a whole one would come twice; where even that fails, opening the
+// file again cuts or finds it.
+func (n *notifier) write(line []byte) error {
+	_, err := n.f.Write(line)
+	if err == nil {
+		err = n.f.Sync()
+	}
+	if err != nil {
+		return errors.Join(err, n.f.Truncate(n.size), n.drop())
+	}
+	return nil
+}
+
+// drop closes the file; the next notification opens it again.
+func (n *notifier) drop() error {
+	f := n.f
+	n.f = nil
+	return f.Close()
+}
+
 // ready opens the file, cuts half a line that a crash left, and reads the ids that are there.
 func (n *notifier) ready() error {
 	if n.f != nil {
-		return nil
+		// Somebody may have moved, deleted or emptied the file; what went into one that has no name
+		// would be lost, and delivered.
+		mine, err := n.f.Stat()
+		there, statErr := os.Stat(n.cfg.Path)
+		if err == nil && statErr == nil && os.SameFile(mine, there) && there.Size() == n.size {
+			return nil
+		}
+		if err := n.drop(); err != nil {
+			return fmt.Errorf("close file: %w", err)
+		}
 	}
 	n.written = map[string]bool{}
 	for i := n.cfg.Keep; i >= 1; i-- {
@@ -114,7 +141,23 @@ func (n *notifier) ready() error {
 	if err := f.Truncate(whole); err != nil {
 		return errors.Join(fmt.Errorf("cut half a line: %w", err), f.Close())
 	}
+	if err := syncFolder(filepath.Dir(n.cfg.Path)); err != nil {
+		return errors.Join(err, f.Close())
+	}
 	n.f, n.size = f, whole
+	return nil
+}
+
+// syncFolder makes names durable: a line that is on disk in a file that has no name there is lost.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
 	return nil
 }
 
@@ -142,10 +185,9 @@ func (n *notifier) read(path string) (whole int64, err error) {
 }
 
 func (n *notifier) rotate() error {
-	if err := n.f.Close(); err != nil {
+	if err := n.drop(); err != nil {
 		return fmt.Errorf("close file: %w", err)
 	}
-	n.f = nil
 	for i := n.cfg.Keep - 1; i >= 1; i-- {
 		err := os.Rename(fmt.Sprintf("%s.%d", n.cfg.Path, i), fmt.Sprintf("%s.%d", n.cfg.Path, i+1))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
