@@ -8,12 +8,13 @@
 //
 // With every in the collector's block the program runs on that schedule; with sweep its items are a
 // complete listing, and what it does not print any more is recorded as deleted, provided that it ended
-// with exit code 0. Without every the program is a stream: it is started again when it ends.
+// with exit code 0 and every line could be read. Without every the program is a stream: it is started again when it ends.
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,10 @@ type config struct {
 // maxLine is the longest line; a longer one is reported and passed over.
 const maxLine = 1 << 20
 
+// maxCursor is the longest cursor: a single variable of the environment has 128 KiB at most, and with a
+// longer one the program could never be started again.
+const maxCursor = 64 << 10
+
 type collector struct {
 	cfg   config
 	every time.Duration
@@ -61,6 +66,11 @@ func open(_ context.Context, cfg config, env sdk.Env) (sdk.Collector, error) {
 	if len(cfg.Sweep) > 0 && env.Every == 0 {
 		errs = append(errs, sdk.Invalid("sweep", errors.New("a stream is no complete listing; set every in the collector block")))
 	}
+	for k, v := range cfg.Env {
+		if k == "" || strings.ContainsAny(k, "=\x00") || strings.Contains(v, "\x00") {
+			errs = append(errs, sdk.Invalid("env", fmt.Errorf("%q cannot be a variable of the environment", k)))
+		}
+	}
 	if cfg.Timeout <= 0 {
 		errs = append(errs, sdk.Invalid("timeout", errors.New("must be greater than zero")))
 	}
@@ -78,7 +88,7 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 	}
 	for wait := time.Second; ; {
 		start := time.Now()
-		err := c.run(ctx, out, &cursor)
+		_, err := c.run(ctx, out, &cursor)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -89,7 +99,11 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 			wait = time.Second
 		}
 		pause := wait/2 + rand.N(wait/2)
-		c.log.Warn("the program ended and is started again", "in", pause.String(), "err", fmt.Sprint(err))
+		why := "exit code 0"
+		if err != nil {
+			why = err.Error()
+		}
+		c.log.Warn("the program ended and is started again", "in", pause.String(), "err", why)
 		if err := out.Gap(ctx, time.Now(), time.Now().Add(pause), "the program ended and is started again"); err != nil {
 			return err
 		}
@@ -114,10 +128,11 @@ func (c *collector) scheduled(ctx context.Context, out sdk.Emitter, cursor *stri
 	}
 	limited, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	err := c.run(limited, out, cursor)
+	damaged, err := c.run(limited, out, cursor)
 	if sweep != nil {
-		// Only a program that ended well has printed everything.
-		if endErr := sweep.End(ctx, err == nil); endErr != nil {
+		// Only a program that ended well has printed everything, and what a damaged line was about is
+		// not gone.
+		if endErr := sweep.End(ctx, err == nil && damaged == 0); endErr != nil {
 			return endErr
 		}
 	}
@@ -133,14 +148,16 @@ func (c *collector) scheduled(ctx context.Context, out sdk.Emitter, cursor *stri
 // errStream marks errors of the connection to the daemon.
 var errStream = errors.New("the daemon has closed the stream")
 
-// run runs the program until it ends, and takes its lines.
-func (c *collector) run(ctx context.Context, out sdk.Emitter, cursor *string) error {
+// run runs the program until it ends, and takes its lines. It counts those that were no records.
+func (c *collector) run(ctx context.Context, out sdk.Emitter, cursor *string) (damaged int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.cfg.Command[0], c.cfg.Command[1:]...)
 	// The program gets a group of its own, so that what it started ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	// A process that has left the group survives the kill and may hold the output; after the delay it is
+	// not waited for.
 	cmd.WaitDelay = time.Second
 	cmd.Env = []string{"REGENT_CURSOR=" + *cursor}
 	for _, name := range []string{"PATH", "HOME", "LANG", "TZ"} {
@@ -153,37 +170,53 @@ func (c *collector) run(ctx context.Context, out sdk.Emitter, cursor *string) er
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return fmt.Errorf("start program: %w", err)
+		return 0, fmt.Errorf("start program: %w", err)
 	}
-	cmd.Stderr = &lines{log: c.log}
+	stderr := &lines{log: c.log}
+	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start program: %w", err)
+		return 0, fmt.Errorf("start program: %w", err)
 	}
-	readErr := c.read(ctx, stdout, out, cursor)
+	damaged, readErr := c.read(ctx, stdout, out, cursor)
 	if readErr != nil {
 		cancel()
 	}
 	waitErr := cmd.Wait()
+	// What the program started and did not wait for ends with it; ESRCH says that there is none.
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	stderr.end()
+	if errors.Is(waitErr, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
+		// It ended well, and something that it left held its standard error.
+		waitErr = nil
+	}
 	if readErr != nil {
-		return readErr
+		return damaged, readErr
 	}
 	if waitErr != nil {
-		return fmt.Errorf("the program failed: %w", waitErr)
+		return damaged, fmt.Errorf("the program failed: %w", waitErr)
 	}
-	return nil
+	return damaged, nil
 }
 
-func (c *collector) read(ctx context.Context, in io.Reader, out sdk.Emitter, cursor *string) error {
+func (c *collector) read(ctx context.Context, in io.Reader, out sdk.Emitter, cursor *string) (damaged int, err error) {
 	r := bufio.NewReaderSize(in, 64<<10)
 	for n := 1; ; n++ {
 		line, tooLong, err := readLine(r)
-		if len(bytes.TrimSpace(line)) > 0 {
-			if err := c.line(ctx, out, n, line, tooLong, cursor); err != nil {
-				return fmt.Errorf("%w: %w", errStream, err)
+		if err != nil && ctx.Err() != nil {
+			// We have killed the program, perhaps in the middle of a line.
+			return damaged, nil
+		}
+		if tooLong || len(bytes.TrimSpace(line)) > 0 {
+			ok, err := c.line(ctx, out, n, line, tooLong, cursor)
+			if err != nil {
+				return damaged, fmt.Errorf("%w: %w", errStream, err)
+			}
+			if !ok {
+				damaged++
 			}
 		}
 		if err != nil {
-			return nil
+			return damaged, nil
 		}
 	}
 }
@@ -204,41 +237,54 @@ func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
 	}
 }
 
-func (c *collector) line(ctx context.Context, out sdk.Emitter, n int, line []byte, tooLong bool, cursor *string) error {
+// line takes one line, and says whether it could be read. Whether a record is a valid one is for the
+// daemon to say.
+func (c *collector) line(ctx context.Context, out sdk.Emitter, n int, line []byte, tooLong bool, cursor *string) (ok bool, err error) {
 	origin := fmt.Sprintf("%s:%d", filepath.Base(c.cfg.Command[0]), n)
 	kind := sdk.KindItem
 	if c.cfg.Kind == "event" {
 		kind = sdk.KindEvent
 	}
+	line = bytes.TrimSpace(line)
 	switch {
 	case tooLong:
-		return out.Damaged(ctx, kind, line[:4096], origin, fmt.Sprintf("line is longer than %d bytes", maxLine))
+		return false, out.Damaged(ctx, kind, line[:min(4096, len(line))], origin, fmt.Sprintf("line is longer than %d bytes", maxLine))
 	case !gjson.ValidBytes(line) || !gjson.ParseBytes(line).IsObject():
-		return out.Damaged(ctx, kind, bytes.TrimSpace(line), origin, "line is not a JSON object")
+		return false, out.Damaged(ctx, kind, line, origin, "line is not a JSON object")
 	}
 	rec := gjson.ParseBytes(line)
 	switch rec.Get("kind").Str {
 	case "checkpoint":
-		*cursor = rec.Get("cursor").String()
-		_, err := out.Checkpoint(ctx, []byte(*cursor))
-		return err
+		next := rec.Get("cursor").String()
+		if len(next) > maxCursor || strings.Contains(next, "\x00") {
+			// It would become durable, and the program could never be started with it.
+			return true, out.Problem(ctx, sdk.Problem{
+				Warning: true, Summary: "Unusable cursor",
+				Detail: fmt.Sprintf("%s: a cursor has at most %d bytes and no NUL character; the one before stays.", origin, maxCursor),
+			})
+		}
+		*cursor = next
+		_, err := out.Checkpoint(ctx, []byte(next))
+		return true, err
 	case "problem":
-		return out.Problem(ctx, sdk.Problem{Warning: true, Summary: rec.Get("summary").String(), Detail: rec.Get("detail").String()})
+		// A message that is not UTF-8 would break the connection.
+		text := func(name string) string { return strings.ToValidUTF8(rec.Get(name).String(), "\uFFFD") }
+		return true, out.Problem(ctx, sdk.Problem{Warning: true, Summary: cmp.Or(text("summary"), "The program reports a problem"), Detail: text("detail")})
 	case "item":
 		if inner := rec.Get("item"); inner.IsObject() {
-			return out.ItemJSON(ctx, []byte(inner.Raw))
+			return true, out.ItemJSON(ctx, []byte(inner.Raw))
 		}
 		kind = sdk.KindItem
 	case "event":
 		if inner := rec.Get("event"); inner.IsObject() {
-			return out.EventJSON(ctx, []byte(inner.Raw))
+			return true, out.EventJSON(ctx, []byte(inner.Raw))
 		}
 		kind = sdk.KindEvent
 	}
 	if kind == sdk.KindEvent {
-		return out.EventJSON(ctx, bytes.TrimSpace(line))
+		return true, out.EventJSON(ctx, line)
 	}
-	return out.ItemJSON(ctx, bytes.TrimSpace(line))
+	return true, out.ItemJSON(ctx, line)
 }
 
 // lines logs what the program writes to standard error.
@@ -252,17 +298,34 @@ func (l *lines) Write(p []byte) (int, error) {
 	for {
 		line, after, ok := bytes.Cut(l.rest, []byte{'\n'})
 		if !ok {
-			if len(l.rest) > 64<<10 {
-				l.rest = nil
+			if len(l.rest) > maxSaid {
+				l.end()
 			}
 			return len(p), nil
 		}
-		if s := strings.TrimSpace(string(line)); s != "" {
-			l.log.Warn("the program says", "line", s)
-		}
+		l.say(line)
 		l.rest = after
 	}
 }
+
+// end logs what is left without an end of line, which is often why a program ended.
+func (l *lines) end() {
+	l.say(l.rest)
+	l.rest = nil
+}
+
+func (l *lines) say(line []byte) {
+	line = bytes.TrimSpace(line)
+	if len(line) > maxSaid {
+		line = line[:maxSaid]
+	}
+	if len(line) > 0 {
+		l.log.Warn("the program says", "line", strings.ToValidUTF8(string(line), "\uFFFD"))
+	}
+}
+
+// maxSaid is the longest line of standard error that is kept.
+const maxSaid = 16 << 10
 
 var info = sdk.Info{Name: "exec", Version: "0.1.0", Summary: "Takes what a program prints, one JSON object a line, as records."}
 
