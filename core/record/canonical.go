@@ -2,8 +2,10 @@ package record
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"unicode/utf16"
@@ -170,17 +172,44 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// Each byte of these words holds the same.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
+)
+
+// special has the high bit set of the first byte of a word that is not plain, and of none before it. The
+// high bits behind it mean nothing. It is zero where all are plain. (Mycroft's test for a zero byte, here
+// on the word as it is for control characters, and on what a quote and a backslash leave of it.)
+func special(w uint64) uint64 {
+	quote, slash := w^'"'*ones, w^'\\'*ones
+	return ((w-0x20*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+}
+
+// plainSpan returns where the plain bytes end that begin at i, and whether one of them is not ASCII.
+func plainSpan(src []byte, i int) (end int, wide bool) {
+	var high uint64
+	for ; len(src)-i >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(src[i:])
+		if at := special(w); at != 0 {
+			n := bits.TrailingZeros64(at) &^ 7
+			return i + n/8, (high|w&(1<<n-1))&highs != 0
+		}
+		high |= w
+	}
+	for ; i < len(src) && plain[src[i]]; i++ {
+		high |= uint64(src[i])
+	}
+	return i, high&highs != 0
+}
+
 func (c *Canon) text() error {
 	c.pos++
 	c.dst = append(c.dst, '"')
 	for {
 		start := c.pos
-		high := byte(0)
-		for c.pos < len(c.src) && plain[c.src[c.pos]] {
-			high |= c.src[c.pos]
-			c.pos++
-		}
-		if high >= utf8.RuneSelf && !utf8.Valid(c.src[start:c.pos]) {
+		var wide bool
+		if c.pos, wide = plainSpan(c.src, start); wide && !utf8.Valid(c.src[start:c.pos]) {
 			return errors.New("string is not UTF-8")
 		}
 		c.dst = append(c.dst, c.src[start:c.pos]...)

@@ -62,6 +62,29 @@ func TestCanonicalRefuses(t *testing.T) {
 	}
 }
 
+// TestPlainSpan puts every byte at every place of two words and compares with a look at each byte.
+func TestPlainSpan(t *testing.T) {
+	t.Parallel()
+	for size := range 18 {
+		for at := range size {
+			for b := range 256 {
+				for _, fill := range []byte{'a', 0x7f, 0x20, '!', '#', '[', ']', 0xe9} {
+					src := bytes.Repeat([]byte{fill}, size)
+					src[at] = byte(b)
+					want, wide := 0, false
+					for want < size && plain[src[want]] {
+						wide = wide || src[want] >= 0x80
+						want++
+					}
+					if got, gotWide := plainSpan(src, 0); got != want || gotWide != wide {
+						t.Fatalf("%q: %d %t, want %d %t", src, got, gotWide, want, wide)
+					}
+				}
+			}
+		}
+	}
+}
+
 // FuzzCanonical compares with encoding/json, which accepts more (members named twice, bytes that are
 // not UTF-8, lone surrogates) but never less, and which sorts the members of a map.
 func FuzzCanonical(f *testing.F) {
