@@ -32,12 +32,17 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = dir
-	cmd := exec.Command("go", "build", "-o", dir+"/", "./cmd/...", "./plugins/...")
-	cmd.Dir = filepath.Join("..", "..")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		os.Exit(1)
+	for to, packages := range map[string][]string{
+		dir + "/":        {"./cmd/...", "./plugins/..."},
+		dir + "/faulty/": {"./testdata/plugins/crashy", "./testdata/plugins/huge"},
+	} {
+		cmd := exec.Command("go", append([]string{"build", "-o", to}, packages...)...)
+		cmd.Dir = filepath.Join("..", "..")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			os.Exit(1)
+		}
 	}
 	code := m.Run()
 	os.RemoveAll(dir)
@@ -46,7 +51,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the archives in testdata/script against real daemons and plugins.
 //
-// The daemon is started with `start`, which runs `regent run -c regent.hcl` and waits until it is ready;
+// The daemon is started with `start NAME=VALUE…`, which runs `regent run -c regent.hcl` with these
+// variables in its environment and waits until it is ready;
 // `stop` ends it with SIGTERM, `kill` with SIGKILL. `until SECONDS PATTERN COMMAND…` runs a command until
 // its output matches, and fails where it never does. `swap DIR VERSION` moves a folder in as a kubelet
 // moves a ConfigMap.
@@ -102,9 +108,10 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	work := ts.Getenv("WORK")
 	log, err := os.OpenFile(filepath.Join(work, "daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
-	cmd := exec.Command(filepath.Join(bin, "regent"), append([]string{"run", "-c", "regent.hcl"}, args...)...)
+	cmd := exec.Command(filepath.Join(bin, "regent"), "run", "-c", "regent.hcl")
 	cmd.Dir = work
 	cmd.Env = append(os.Environ(), "WORK="+work, "REGENT_DATA_DIR="+ts.Getenv("REGENT_DATA_DIR"), "REGENT_VAR_work="+work, "REGENT_VAR_plugins="+bin)
+	cmd.Env = append(cmd.Env, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	ts.Check(cmd.Start())
 	p := &process{cmd: cmd, done: make(chan error, 1)}

@@ -88,8 +88,10 @@ type Plugin struct {
 	Name   string
 	Path   string
 	SHA256 string
-	Env    []string
-	Where  diag.Range
+	// SHA256Where is where the pin stands.
+	SHA256Where diag.Range
+	Env         []string
+	Where       diag.Range
 }
 
 // Instance is a configured plugin.

@@ -461,7 +461,7 @@ func (l *loader) plugin(b *hcl.Block) {
 		}
 	}
 	if s, rng, ok := l.text(raw.SHA256); ok && l.digest(s, rng) {
-		p.SHA256 = strings.ToLower(s)
+		p.SHA256, p.SHA256Where = strings.ToLower(s), Range(rng)
 	}
 	l.c.Plugins[p.Name] = p
 }

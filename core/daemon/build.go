@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -178,7 +179,11 @@ func (b *Build) bind(ctx context.Context, d Describer) {
 		if a.err != nil {
 			b.Broken[inst.ID] = a.err
 			where := inst.Where
-			b.Problems.Warnf(&where, "Plugin does not start", "%v", a.err)
+			var sum *host.SumError
+			if p := b.Config.Plugins[inst.Plugin]; p != nil && errors.As(a.err, &sum) {
+				where = p.SHA256Where
+			}
+			b.Problems.Warnf(&where, NotStarted, "%v", a.err)
 			continue
 		}
 		role := pluginv1.Role_ROLE_COLLECTOR
@@ -219,6 +224,10 @@ func (b *Build) bind(ctx context.Context, d Describer) {
 		})
 	}
 }
+
+// NotStarted is the summary of the problem that an instance's plugin does not start. It refuses no
+// generation: the others go on, and it is tried again.
+const NotStarted = "Plugin does not start"
 
 // typesOf turns what a plugin describes into what intake checks.
 func typesOf(d *pluginv1.DescribeResponse) (*intake.Types, error) {

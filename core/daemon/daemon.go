@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -82,10 +81,9 @@ type Daemon struct {
 	types      map[record.Instance]*intake.Types
 	generation api.Generation
 	ready      bool
-	// unwellInstances are those whose trouble was told.
-	unwellInstances []record.Instance
-	reloads         *prometheus.CounterVec
-	reloadedAt      prometheus.Gauge
+	unwell     unwell
+	reloads    *prometheus.CounterVec
+	reloadedAt prometheus.Gauge
 }
 
 // Run starts the daemon and returns when ctx ends and everything has stopped. A *Refused says that the
@@ -172,6 +170,9 @@ func (d *Daemon) run(ctx context.Context) error {
 	if err := d.pipeline.Crashed(ctx, left, clean); err != nil {
 		return err
 	}
+	if err := d.unwell.load(ctx, d.store); err != nil {
+		return err
+	}
 	if err := d.first(ctx, cfg.DataDir); err != nil {
 		return err
 	}
@@ -209,6 +210,7 @@ func (d *Daemon) serve(ctx context.Context) error {
 	for _, p := range d.host.Apply(gctx, d.build.Specs) {
 		d.log.Error("an instance did not start", "summary", p.Summary, "err", p.Error())
 	}
+	d.broken(ctx, d.build)
 	d.mu.Lock()
 	d.ready = true
 	d.mu.Unlock()
@@ -362,46 +364,6 @@ func (d *Daemon) described(inst record.Instance, describe *pluginv1.DescribeResp
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.types[inst] = t
-}
-
-// health tells a change of an instance's health through the routes.
-func (d *Daemon) health(ctx context.Context, h host.Health) {
-	ch := verdict.Change{
-		Severity: verdict.High, RecordedAt: h.At, Key: "instance/" + string(h.Instance), Title: "A plugin instance is not well",
-		Message: h.Summary, New: string(h.State), Active: !h.Healthy, Instance: string(h.Instance),
-	}
-	if h.Detail != "" {
-		ch.Message += ": " + h.Detail
-	}
-	if h.Healthy {
-		// The first time an instance is well is no news.
-		d.mu.Lock()
-		first := !d.unwell(h.Instance)
-		d.mu.Unlock()
-		if first {
-			return
-		}
-		ch.Message, ch.Old, ch.New = "The instance is well again.", "UNWELL", "OK"
-	} else {
-		ch.Old, ch.New = "OK", "UNWELL"
-	}
-	d.mu.Lock()
-	d.setUnwell(h.Instance, !h.Healthy)
-	d.mu.Unlock()
-	if err := d.pipeline.Report(context.WithoutCancel(ctx), ch); err != nil {
-		d.log.Error("a change of health cannot be recorded", "instance", h.Instance, "err", err)
-	}
-}
-
-func (d *Daemon) unwell(inst record.Instance) bool {
-	return slices.Contains(d.unwellInstances, inst)
-}
-
-func (d *Daemon) setUnwell(inst record.Instance, is bool) {
-	d.unwellInstances = slices.DeleteFunc(d.unwellInstances, func(i record.Instance) bool { return i == inst })
-	if is {
-		d.unwellInstances = append(d.unwellInstances, inst)
-	}
 }
 
 // dead tells that a notification was given up. It goes to every notifier but the one that failed.

@@ -68,6 +68,7 @@ func (d *Daemon) rebuild(ctx context.Context, s reload.Snapshot) error {
 	for _, p := range d.host.Apply(ctx, b.Specs) {
 		d.log.Error("an instance did not start", "summary", p.Summary, "err", p.Error())
 	}
+	d.broken(ctx, b)
 	return d.retire(ctx, b)
 }
 
@@ -77,6 +78,7 @@ func (d *Daemon) retire(ctx context.Context, b *Build) error {
 	for _, inst := range b.Config.Instances() {
 		keep = append(keep, inst.ID)
 	}
+	d.removed(ctx, keep)
 	return d.pipeline.Retire(ctx, keep)
 }
 

@@ -47,10 +47,16 @@ func newHealth(p *Pipeline) *health {
 }
 
 // Report tells a change of health, such as that of a plugin instance. It is durable when it returns.
-// The class, and where they are missing the times, are filled in.
-func (p *Pipeline) Report(ctx context.Context, ch verdict.Change) error {
+// The class, and where they are missing the times, are filled in. What also does belongs to the same
+// transaction.
+func (p *Pipeline) Report(ctx context.Context, ch verdict.Change, also ...func(*store.Tx) error) error {
 	ch.Class = verdict.ClassHealth
 	return p.update(ctx, func(c *commit) error {
+		for _, fn := range also {
+			if err := fn(c.tx); err != nil {
+				return err
+			}
+		}
 		if ch.RecordedAt.IsZero() {
 			ch.RecordedAt = c.now
 		}
