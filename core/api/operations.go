@@ -24,8 +24,15 @@ type Paging struct {
 	After string `query:"after" doc:"Where to go on: next of the page before."`
 }
 
+// refused is an error of the request: it says what its maker can mend.
+type refused struct{ error }
+
+func (r refused) Unwrap() error { return r.error }
+
+func refusedf(format string, args ...any) error { return refused{fmt.Errorf(format, args...)} }
+
 // operation registers one call. The role is checked before fn runs; what fn returns as unknown becomes
-// 404, other errors 422 where the request is at fault.
+// 404, as refused 422, and everything else is the daemon's own trouble: 500.
 func operation[I, O any](api huma.API, role Role, method, path, id, summary string, fn func(context.Context, *I) (O, error)) {
 	huma.Register(api, huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary}, func(ctx context.Context, in *I) (*body[O], error) {
 		if c := callerOf(ctx); c.role < role {
@@ -40,11 +47,11 @@ func operation[I, O any](api huma.API, role Role, method, path, id, summary stri
 		case ctx.Err() != nil:
 			return nil, huma.Error408RequestTimeout("the caller went away")
 		}
-		var status huma.StatusError
-		if errors.As(err, &status) {
-			return nil, err
+		var fault refused
+		if errors.As(err, &fault) {
+			return nil, huma.Error422UnprocessableEntity(err.Error())
 		}
-		return nil, huma.Error422UnprocessableEntity(err.Error())
+		return nil, huma.Error500InternalServerError("the daemon cannot answer: " + err.Error())
 	})
 }
 
@@ -58,8 +65,8 @@ func number(s string) (int64, error) {
 		return 0, nil
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("after %q is not a place in this list", s)
+	if err != nil || n < 1 {
+		return 0, refusedf("after %q is not a place in this list", s)
 	}
 	return n, nil
 }
@@ -70,7 +77,7 @@ func when(name, s string) (time.Time, error) {
 	}
 	t, err := record.ParseTime(s)
 	if err != nil {
-		return t, fmt.Errorf("%s: %w", name, err)
+		return t, refusedf("%s: %w", name, err)
 	}
 	return t, nil
 }
@@ -79,11 +86,17 @@ func when(name, s string) (time.Time, error) {
 func (s *Server) audited(ctx context.Context, action, target string, fn func() error) error {
 	c := callerOf(ctx)
 	err := fn()
+	// What has been done is recorded though the caller has gone meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditLimit)
+	defer cancel()
 	if auditErr := s.b.Audit(ctx, Audit{Action: action, Actor: c.name, Address: c.address, Target: target, Err: err}); auditErr != nil && err == nil {
 		return fmt.Errorf("done, but not recorded: %w", auditErr)
 	}
 	return err
 }
+
+// auditLimit bounds how long a call waits for being recorded: a daemon that stops records no more.
+const auditLimit = 10 * time.Second
 
 type done struct {
 	Done string `json:"done"`
@@ -97,7 +110,14 @@ func (s *Server) register(api huma.API) {
 		return s.b.Instances(), nil
 	})
 	operation(api, RoleOperate, http.MethodPost, "/-/reload", "reload", "Read configuration and policies again", func(ctx context.Context, _ *struct{}) (Generation, error) {
-		err := s.audited(ctx, "regent:Reload", "", func() error { return s.b.Reload(ctx) })
+		err := s.audited(ctx, "regent:Reload", "", func() error {
+			err := s.b.Reload(ctx)
+			if err != nil {
+				// The files are what whoever asks can mend.
+				err = refused{err}
+			}
+			return err
+		})
 		return s.b.Generation(), err
 	})
 	s.registerResources(api)
@@ -322,6 +342,15 @@ func (s *Server) registerEvents(api huma.API) {
 		return view(ctx, s.b.Store, func(tx *store.Tx) (List[Event], error) {
 			out := List[Event]{Items: []Event{}}
 			page, next, err := tx.Events(f)
+			if err != nil && in.After != "" {
+				// The store does not say whose fault it is. Where the list can be read from its start it
+				// was the place.
+				first := f
+				first.After, first.Limit = "", 1
+				if _, _, firstErr := tx.Events(first); firstErr == nil {
+					err = refused{err}
+				}
+			}
 			for i := range page {
 				out.Items = append(out.Items, shownEvent(&page[i]))
 			}
@@ -382,7 +411,7 @@ func (s *Server) registerAlarms(api huma.API) {
 					return out, err
 				}
 				if ep == nil {
-					return out, fmt.Errorf("after %q is not a place in this list", in.After)
+					return out, refusedf("after %q is not a place in this list", in.After)
 				}
 				f.Before = ep
 			}
@@ -455,7 +484,18 @@ func (s *Server) registerDeliveries(api huma.API) {
 		ID string `path:"id"`
 	},
 	) (done, error) {
-		err := s.audited(ctx, "regent:RetryDelivery", in.ID, func() error { return s.b.Retry(ctx, in.ID) })
+		err := s.audited(ctx, "regent:RetryDelivery", in.ID, func() error {
+			d, err := view(ctx, s.b.Store, func(tx *store.Tx) (*store.Delivery, error) { return tx.Delivery(in.ID) })
+			switch {
+			case err != nil:
+				return err
+			case d == nil:
+				return fmt.Errorf("delivery %s: %w", in.ID, errUnknown)
+			case d.State == store.Delivered:
+				return refusedf("delivery %s is delivered already", in.ID)
+			}
+			return s.b.Retry(ctx, in.ID)
+		})
 		return done{"queued"}, err
 	})
 }

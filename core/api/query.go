@@ -3,6 +3,8 @@ package api
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,7 +48,7 @@ func find(tx *store.Tx, typ, id, account, region string) (*store.Current, error)
 	for _, c := range all {
 		names = append(names, c.Item.Key.String())
 	}
-	return nil, fmt.Errorf("%d resources match; name the account, the region or the type: %s", len(all), strings.Join(names, ", "))
+	return nil, refusedf("%d resources match; name the account, the region or the type: %s", len(all), strings.Join(names, ", "))
 }
 
 // detail gathers all that is known of a resource.
@@ -147,7 +149,11 @@ func explained(tx *store.Tx, f *store.ResourceFinding) (FindingDetail, error) {
 			return out, err
 		}
 		for i := range events {
-			out.Events = append(out.Events, shownEvent(&events[i]))
+			// A target may bear both the id and the name.
+			ev := shownEvent(&events[i])
+			if !slices.ContainsFunc(out.Events, func(e Event) bool { return e.Sequence == ev.Sequence && e.Index == ev.Index }) {
+				out.Events = append(out.Events, ev)
+			}
 		}
 	}
 	if len(out.Events) == 0 {
@@ -170,8 +176,7 @@ func versionOf(tx *store.Tx, c *store.Current, text string) (*store.Current, err
 	case "previous":
 		v, err = tx.Previous(c.Resource)
 	default:
-		var number int64
-		if _, scanErr := fmt.Sscanf(text, "%d", &number); scanErr == nil && !strings.ContainsAny(text, "-:T") {
+		if number, numberErr := strconv.ParseInt(text, 10, 64); numberErr == nil {
 			if v, err = tx.Version(number); v != nil && v.Resource != c.Resource {
 				v = nil
 			}
@@ -179,7 +184,7 @@ func versionOf(tx *store.Tx, c *store.Current, text string) (*store.Current, err
 		}
 		at, parseErr := record.ParseTime(text)
 		if parseErr != nil {
-			return nil, fmt.Errorf("version %q is neither a number, nor a time, nor current or previous", text)
+			return nil, refusedf("version %q is neither a number, nor a time, nor current or previous", text)
 		}
 		v, err = tx.VersionAt(c.Resource, at)
 	}

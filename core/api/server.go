@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -92,6 +94,8 @@ func New(b Backend, version string, tokens []Token) *Server {
 	config.DocsPath = ""
 	// No $schema members and Link headers: answers are what the types say.
 	config.CreateHooks = nil
+	// A misspelt filter that is passed over would answer with everything.
+	config.RejectUnknownQueryParameters = true
 	api := humago.New(mux, config)
 	s.register(api)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "healthy") })
@@ -103,8 +107,57 @@ func New(b Backend, version string, tokens []Token) *Server {
 		fmt.Fprintln(w, "ready")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.Gather, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-	s.handler = mux
+	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			w = &unrouted{ResponseWriter: w, r: r}
+		}
+		mux.ServeHTTP(w, r)
+	})
 	return s
+}
+
+// refuse answers with a problem in the form that all operations use (RFC 9457).
+func refuse(w http.ResponseWriter, code int, why string) {
+	b, err := json.Marshal(huma.ErrorModel{Title: http.StatusText(code), Status: code, Detail: why})
+	if err != nil {
+		http.Error(w, why, code)
+		return
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	// Whoever asked may be gone; there is nobody else to tell.
+	_, _ = w.Write(append(b, '\n'))
+}
+
+// unrouted gives the multiplexer's own answers the form of all others: that there is no such path, and
+// which methods a path has.
+type unrouted struct {
+	http.ResponseWriter
+	r       *http.Request
+	refused bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (u *unrouted) WriteHeader(code int) {
+	if code < 400 {
+		u.ResponseWriter.WriteHeader(code)
+		return
+	}
+	u.refused = true
+	why := fmt.Sprintf("there is no %s", u.r.URL.Path)
+	if allow := u.Header().Get("Allow"); allow != "" {
+		why = fmt.Sprintf("%s has %s, not %s", u.r.URL.Path, allow, u.r.Method)
+	}
+	refuse(u.ResponseWriter, code, why)
+}
+
+// Write implements http.ResponseWriter.
+func (u *unrouted) Write(p []byte) (int, error) {
+	if u.refused {
+		return len(p), nil
+	}
+	return u.ResponseWriter.Write(p)
 }
 
 // caller is who makes a request.
@@ -128,6 +181,10 @@ func (s *Server) ServeUnix(ctx context.Context, path string) error {
 	if len(path) > 104 {
 		return fmt.Errorf("socket path %s has %d bytes; at most 104 are possible, so choose a shorter data_dir or api listen address", path, len(path))
 	}
+	// A daemon that was killed leaves its socket. Anything else there is somebody's.
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("listen on %s: there is a file that is no socket; move it away or choose another socket", path)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove old socket: %w", err)
 	}
@@ -141,7 +198,7 @@ func (s *Server) ServeUnix(ctx context.Context, path string) error {
 	}
 	return s.serve(ctx, l, func(r *http.Request) (caller, int, string) {
 		return caller{role: RoleAdmin, name: "local"}, 0, ""
-	}, "", "")
+	}, nil)
 }
 
 // ServeTCP serves on a TCP address, until ctx ends.
@@ -154,23 +211,33 @@ func (s *Server) ServeTCP(ctx context.Context, o Listener) error {
 	if ip := net.ParseIP(host); ip != nil {
 		loopback = ip.IsLoopback()
 	}
+	if (o.CertFile == "") != (o.KeyFile == "") {
+		return fmt.Errorf("listen address %s: tls_cert and tls_key belong together", o.Address)
+	}
 	if o.CertFile == "" && (!o.Insecure || !loopback) {
 		return fmt.Errorf("listen address %s needs tls_cert and tls_key; without them only a loopback address with insecure = true is possible", o.Address)
+	}
+	var secure *tls.Config
+	if o.CertFile != "" {
+		cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+		if err != nil {
+			return fmt.Errorf("listen address %s: tls_cert %s, tls_key %s: %w", o.Address, o.CertFile, o.KeyFile, err)
+		}
+		secure = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
 	l, err := net.Listen("tcp", o.Address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", o.Address, err)
 	}
-	insecure := o.CertFile == ""
 	own := l.Addr().String()
 	return s.serve(ctx, l, func(r *http.Request) (caller, int, string) {
-		if insecure {
+		if secure == nil {
 			if why := foreign(r, own, host); why != "" {
 				return caller{}, http.StatusForbidden, why
 			}
 		}
 		return s.bearer(r)
-	}, o.CertFile, o.KeyFile)
+	}, secure)
 }
 
 // foreign says why a request on an insecure listener is not for it. It guards against DNS rebinding
@@ -178,14 +245,15 @@ func (s *Server) ServeTCP(ctx context.Context, o Listener) error {
 func foreign(r *http.Request, own, host string) string {
 	_, port, _ := net.SplitHostPort(own)
 	allowed := func(h string) bool {
-		return h == own || h == net.JoinHostPort(host, port) || h == net.JoinHostPort("localhost", port)
+		h = strings.ToLower(h)
+		return h == own || h == net.JoinHostPort(strings.ToLower(host), port) || h == net.JoinHostPort("localhost", port)
 	}
 	if !allowed(r.Host) {
 		return fmt.Sprintf("host %q is not this listener", r.Host)
 	}
 	if o := r.Header.Get("Origin"); o != "" {
 		u, err := url.Parse(o)
-		if err != nil || !allowed(u.Host) {
+		if err != nil || u.Scheme != "http" || !allowed(u.Host) {
 			return fmt.Sprintf("origin %q is not this listener", o)
 		}
 	}
@@ -197,29 +265,42 @@ func (s *Server) bearer(r *http.Request) (caller, int, string) {
 	if r.URL.Path == "/-/healthy" || r.URL.Path == "/-/ready" {
 		return caller{role: RoleRead, name: "probe"}, 0, ""
 	}
-	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || text == "" {
 		return caller{}, http.StatusUnauthorized, "a bearer token is needed"
 	}
 	sum := sha256.Sum256([]byte(text))
 	digest := hex.EncodeToString(sum[:])
-	for _, t := range s.tokens {
+	found := -1
+	for i, t := range s.tokens {
+		// All are compared, so that the time tells neither how much of a digest fits nor which.
 		if subtle.ConstantTimeCompare([]byte(strings.ToLower(t.SHA256)), []byte(digest)) == 1 {
-			return caller{role: t.Role, name: t.Name}, 0, ""
+			found = i
 		}
 	}
-	return caller{}, http.StatusUnauthorized, "the bearer token is not known"
+	switch {
+	case found < 0:
+		return caller{}, http.StatusUnauthorized, "the bearer token is not known"
+	case s.tokens[found].Role < RoleRead:
+		return caller{}, http.StatusForbidden, "the token has no role"
+	}
+	return caller{role: s.tokens[found].Role, name: s.tokens[found].Name}, 0, ""
 }
 
-func (s *Server) serve(ctx context.Context, l net.Listener, who func(*http.Request) (caller, int, string), cert, key string) error {
+func (s *Server) serve(ctx context.Context, l net.Listener, who func(*http.Request) (caller, int, string), secure *tls.Config) error {
 	srv := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		TLSConfig:         secure,
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ErrorLog:          slog.NewLogLogger(s.b.Log.Handler(), slog.LevelDebug),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c, code, why := who(r)
 			if code != 0 {
-				http.Error(w, why, code)
+				if code == http.StatusUnauthorized {
+					w.Header().Set("WWW-Authenticate", `Bearer realm="regent"`)
+				}
+				refuse(w, code, why)
 				return
 			}
 			c.address, _, _ = net.SplitHostPort(r.RemoteAddr)
@@ -228,8 +309,8 @@ func (s *Server) serve(ctx context.Context, l net.Listener, who func(*http.Reque
 	}
 	done := make(chan error, 1)
 	go func() {
-		if cert != "" {
-			done <- srv.ServeTLS(l, cert, key)
+		if secure != nil {
+			done <- srv.ServeTLS(l, "", "")
 			return
 		}
 		done <- srv.Serve(l)
