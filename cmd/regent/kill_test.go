@@ -128,6 +128,7 @@ route "all" {
 
 	// The collector's first listing is told in one summary; what follows must come one by one.
 	d := start()
+	t.Cleanup(func() { _ = d.Process.Kill() })
 	await("the first item", 20*time.Second, func(s api.Status) bool { return s.Sum.Stored == 1 })
 	time.Sleep(7 * time.Second)
 

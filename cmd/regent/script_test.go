@@ -55,7 +55,8 @@ func TestMain(m *testing.M) {
 // variables in its environment and waits until it is ready;
 // `stop` ends it with SIGTERM, `kill` with SIGKILL. `until SECONDS PATTERN COMMAND…` runs a command until
 // its output matches, and fails where it never does. `swap DIR VERSION` moves a folder in as a kubelet
-// moves a ConfigMap.
+// moves a ConfigMap. `dies` starts the daemon, or takes the one that runs, and waits until it has ended in
+// failure. With LIMIT_KIB=N among its variables a daemon has no more address space than that.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -68,7 +69,7 @@ func TestScripts(t *testing.T) {
 			return os.Chmod(e.WorkDir, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": startDaemon, "stop": stopDaemon(syscall.SIGTERM), "kill": stopDaemon(syscall.SIGKILL),
+			"start": startDaemon, "dies": diesDaemon, "stop": stopDaemon(syscall.SIGTERM), "kill": stopDaemon(syscall.SIGKILL),
 			"until": until, "swap": swapConfigMap, "append": appendFile, "hup": hup,
 		},
 		ContinueOnError: true,
@@ -77,8 +78,10 @@ func TestScripts(t *testing.T) {
 
 // process is a daemon that a script started.
 type process struct {
-	cmd  *exec.Cmd
-	done chan error
+	cmd *exec.Cmd
+	// done is closed when it has ended, with err.
+	done chan struct{}
+	err  error
 }
 
 // running holds each script's daemon by its folder; scripts run one after the other within their test,
@@ -104,37 +107,64 @@ func runningIn(work string) *process {
 	return running.m[work]
 }
 
-func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
+// launch starts the daemon of a script.
+func launch(ts *testscript.TestScript, env []string) *process {
 	work := ts.Getenv("WORK")
 	log, err := os.OpenFile(filepath.Join(work, "daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
 	cmd := exec.Command(filepath.Join(bin, "regent"), "run", "-c", "regent.hcl")
+	for _, v := range env {
+		if kib, ok := strings.CutPrefix(v, "LIMIT_KIB="); ok {
+			cmd = exec.Command("sh", "-c", "ulimit -v "+kib+`; exec "$0" "$@"`, filepath.Join(bin, "regent"), "run", "-c", "regent.hcl")
+		}
+	}
 	cmd.Dir = work
 	cmd.Env = append(os.Environ(), "WORK="+work, "REGENT_DATA_DIR="+ts.Getenv("REGENT_DATA_DIR"), "REGENT_VAR_work="+work, "REGENT_VAR_plugins="+bin)
-	cmd.Env = append(cmd.Env, args...)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	ts.Check(cmd.Start())
-	p := &process{cmd: cmd, done: make(chan error, 1)}
-	go func() { p.done <- cmd.Wait(); log.Close() }()
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	go func() { p.err = cmd.Wait(); log.Close(); close(p.done) }()
 	setRunning(work, p)
 	ts.Defer(func() {
 		_ = cmd.Process.Kill()
-		if p := runningIn(work); p != nil {
-			<-p.done
-		}
+		<-p.done
 	})
+	return p
+}
+
+func diesDaemon(ts *testscript.TestScript, _ bool, args []string) {
+	work := ts.Getenv("WORK")
+	p := runningIn(work)
+	if p == nil {
+		p = launch(ts, args)
+	}
+	select {
+	case <-p.done:
+		setRunning(work, nil)
+		if p.err == nil {
+			ts.Fatalf("the daemon ended in order")
+		}
+	case <-time.After(30 * time.Second):
+		ts.Fatalf("the daemon goes on")
+	}
+}
+
+func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	work := ts.Getenv("WORK")
+	p := launch(ts, args)
 	hc := &http.Client{Timeout: time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(work, "data", "regent.sock"))
 	}}}
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		select {
-		case err := <-p.done:
+		case <-p.done:
 			setRunning(work, nil)
 			if neg {
 				return
 			}
 			text, _ := os.ReadFile(filepath.Join(work, "daemon.log"))
-			ts.Fatalf("the daemon ended: %v\n%s", err, text)
+			ts.Fatalf("the daemon ended: %v\n%s", p.err, text)
 		default:
 		}
 		res, err := hc.Get("http://regent/-/ready")
@@ -162,9 +192,9 @@ func stopDaemon(sig syscall.Signal) func(*testscript.TestScript, bool, []string)
 		}
 		ts.Check(p.cmd.Process.Signal(sig))
 		select {
-		case err := <-p.done:
-			if sig == syscall.SIGTERM && err != nil {
-				ts.Fatalf("the daemon ended with %v", err)
+		case <-p.done:
+			if sig == syscall.SIGTERM && p.err != nil {
+				ts.Fatalf("the daemon ended with %v", p.err)
 			}
 		case <-time.After(40 * time.Second):
 			ts.Fatalf("the daemon did not end")
