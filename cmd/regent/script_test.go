@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // bin holds the daemon and the plugins, built once.
@@ -56,7 +58,9 @@ func TestMain(m *testing.M) {
 // `stop` ends it with SIGTERM, `kill` with SIGKILL. `until SECONDS PATTERN COMMAND…` runs a command until
 // its output matches, and fails where it never does. `swap DIR VERSION` moves a folder in as a kubelet
 // moves a ConfigMap. `dies` starts the daemon, or takes the one that runs, and waits until it has ended in
-// failure. With LIMIT_KIB=N among its variables a daemon has no more address space than that.
+// failure. With LIMIT_KIB=N among its variables a daemon has no more address space than that. `mount DIR SIZE` puts a small disk there; the condition
+// mount says whether that may be done. `receive FILE` serves HTTP on $RECEIVER_PORT, where nobody listened
+// before, and appends the body of every request to a file.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -65,12 +69,24 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("PLUGINS", bin)
 			e.Setenv("REGENT_DATA_DIR", filepath.Join(e.WorkDir, "data"))
+			port, err := freePort()
+			if err != nil {
+				return err
+			}
+			e.Setenv("RECEIVER_PORT", port)
 			// What a test leaves in its folder may be looked at by the daemon as another user would.
 			return os.Chmod(e.WorkDir, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": startDaemon, "dies": diesDaemon, "stop": stopDaemon(syscall.SIGTERM), "kill": stopDaemon(syscall.SIGKILL),
 			"until": until, "swap": swapConfigMap, "append": appendFile, "hup": hup,
+			"mount": mountSmall, "receive": receive,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "mount" {
+				return false, fmt.Errorf("unknown condition %s", cond)
+			}
+			return mayMount(), nil
 		},
 		ContinueOnError: true,
 	})
@@ -119,7 +135,7 @@ func launch(ts *testscript.TestScript, env []string) *process {
 		}
 	}
 	cmd.Dir = work
-	cmd.Env = append(os.Environ(), "WORK="+work, "REGENT_DATA_DIR="+ts.Getenv("REGENT_DATA_DIR"), "REGENT_VAR_work="+work, "REGENT_VAR_plugins="+bin)
+	cmd.Env = append(os.Environ(), "WORK="+work, "REGENT_DATA_DIR="+ts.Getenv("REGENT_DATA_DIR"), "REGENT_VAR_work="+work, "REGENT_VAR_plugins="+bin, "RECEIVER_PORT="+ts.Getenv("RECEIVER_PORT"))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	ts.Check(cmd.Start())
@@ -246,4 +262,51 @@ func swapConfigMap(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.RemoveAll(filepath.Join(dir, "..data_tmp")))
 	ts.Check(os.Symlink(version, filepath.Join(dir, "..data_tmp")))
 	ts.Check(os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+}
+
+// freePort returns a port that nobody listens on.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, errors.Join(err, l.Close())
+}
+
+func receive(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:"+ts.Getenv("RECEIVER_PORT"))
+	ts.Check(err)
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			_, err = f.Write(append(body, '\n'))
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})}
+	go func() { _ = server.Serve(l) }()
+	ts.Defer(func() { _ = server.Close(); _ = f.Close() })
+}
+
+// mayMount tries whether a disk may be mounted.
+func mayMount() bool {
+	dir, err := os.MkdirTemp("", "regent-mount-")
+	if err != nil {
+		return false
+	}
+	defer os.Remove(dir)
+	if unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k") != nil {
+		return false
+	}
+	return unix.Unmount(dir, unix.MNT_DETACH) == nil
+}
+
+func mountSmall(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]+",mode=700"))
+	ts.Defer(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 }
