@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,15 +14,16 @@ import (
 )
 
 // Emitter sends what a collector finds. Its methods block while the daemon is behind, which is how it
-// pushes back, and are safe for concurrent use. They fail only when the daemon has closed the stream;
-// the collector then returns.
+// pushes back, and are safe for concurrent use. But for records that are refused, they fail only when the
+// daemon has closed the stream; the collector then returns.
 //
 // The context that a method is given does not cut a message short: after the context of Collect has
 // ended because the daemon asked for it, a last checkpoint still goes through.
 type Emitter interface {
 	// Cursor returns the cursor of the last checkpoint that became durable, nil at the first run.
 	Cursor() []byte
-	// Item sends an item, Event an event.
+	// Item sends an item, Event an event. A record without what its type requires, or that JSON has no
+	// form for, is refused: it is not sent, and the stream goes on.
 	Item(ctx context.Context, it Item) error
 	Event(ctx context.Context, ev Event) error
 	// ItemJSON and EventJSON send records that are JSON in Regent's form already. The bytes must not
@@ -86,16 +88,27 @@ func newEmitter(s sender, cursor []byte) *emitter {
 	return e
 }
 
-// close stops the timer; nothing is sent afterwards.
+// errReturned refuses what a collector emits from somewhere after its Collect has returned.
+var errReturned = errors.New("nothing can be sent after Collect has returned")
+
+// close sends what waits in the batch; nothing is sent afterwards.
 func (e *emitter) close() error {
-	err := e.Flush(context.Background())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.flush()
 	e.timer.Stop()
+	if e.err == nil {
+		e.err = errReturned
+	}
 	return err
 }
 
 func (e *emitter) Cursor() []byte { return e.cursor }
 
 func (e *emitter) Item(ctx context.Context, it Item) error {
+	if err := it.check(); err != nil {
+		return err
+	}
 	b, err := json.Marshal(it)
 	if err != nil {
 		return fmt.Errorf("encode item %s %s: %w", it.ResourceType, it.ResourceID, err)
@@ -104,6 +117,9 @@ func (e *emitter) Item(ctx context.Context, it Item) error {
 }
 
 func (e *emitter) Event(ctx context.Context, ev Event) error {
+	if err := ev.check(); err != nil {
+		return err
+	}
 	b, err := json.Marshal(ev)
 	if err != nil {
 		return fmt.Errorf("encode event %s of %s: %w", ev.ID, ev.Source, err)

@@ -55,33 +55,64 @@ type Item struct {
 	RelatedEvents              []string
 }
 
+// check refuses an item that the daemon could not keep.
+func (it Item) check() error {
+	switch {
+	case it.ResourceType == "":
+		return fmt.Errorf("item %q has no ResourceType", it.ResourceID)
+	case it.ResourceID == "":
+		return fmt.Errorf("item of type %s has no ResourceID", it.ResourceType)
+	}
+	return nil
+}
+
+// itemJSON is an item under AWS Config's names.
+type itemJSON struct {
+	AccountID     string            `json:"accountId,omitempty"`
+	Region        string            `json:"region,omitempty"`
+	Type          string            `json:"resourceType"`
+	ID            string            `json:"resourceId"`
+	Name          string            `json:"resourceName,omitempty"`
+	ARN           string            `json:"arn,omitempty"`
+	Zone          string            `json:"availabilityZone,omitempty"`
+	CaptureTime   *jsonTime         `json:"configurationItemCaptureTime,omitempty"`
+	CreationTime  *jsonTime         `json:"resourceCreationTime,omitempty"`
+	Status        string            `json:"configurationItemStatus"`
+	Configuration any               `json:"configuration,omitempty"`
+	Supplementary any               `json:"supplementaryConfiguration,omitempty"`
+	Tags          map[string]string `json:"tags,omitempty"`
+	Relationships []Relationship    `json:"relationships,omitempty"`
+	RelatedEvents []string          `json:"relatedEvents,omitempty"`
+}
+
 // MarshalJSON writes the item under AWS Config's names.
 func (it Item) MarshalJSON() ([]byte, error) {
 	status := it.Status
 	if status == "" {
 		status = StatusOK
 	}
-	return json.Marshal(struct {
-		AccountID     string            `json:"accountId,omitempty"`
-		Region        string            `json:"region,omitempty"`
-		Type          string            `json:"resourceType"`
-		ID            string            `json:"resourceId"`
-		Name          string            `json:"resourceName,omitempty"`
-		ARN           string            `json:"arn,omitempty"`
-		Zone          string            `json:"availabilityZone,omitempty"`
-		CaptureTime   *jsonTime         `json:"configurationItemCaptureTime,omitempty"`
-		CreationTime  *jsonTime         `json:"resourceCreationTime,omitempty"`
-		Status        string            `json:"configurationItemStatus"`
-		Configuration any               `json:"configuration,omitempty"`
-		Supplementary any               `json:"supplementaryConfiguration,omitempty"`
-		Tags          map[string]string `json:"tags,omitempty"`
-		Relationships []Relationship    `json:"relationships,omitempty"`
-		RelatedEvents []string          `json:"relatedEvents,omitempty"`
-	}{
+	return json.Marshal(itemJSON{
 		it.AccountID, it.Region, it.ResourceType, it.ResourceID, it.ResourceName, it.ARN, it.AvailabilityZone,
 		timeOrNil(it.CaptureTime), timeOrNil(it.CreationTime), status, it.Configuration,
 		it.SupplementaryConfiguration, it.Tags, it.Relationships, it.RelatedEvents,
 	})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. Configuration and SupplementaryConfiguration become
+// json.RawMessage, nil where they are missing.
+func (it *Item) UnmarshalJSON(b []byte) error {
+	var configuration, supplementary json.RawMessage
+	w := itemJSON{Configuration: &configuration, Supplementary: &supplementary}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*it = Item{
+		AccountID: w.AccountID, Region: w.Region, ResourceType: w.Type, ResourceID: w.ID, ResourceName: w.Name, ARN: w.ARN,
+		AvailabilityZone: w.Zone, CaptureTime: w.CaptureTime.time(), CreationTime: w.CreationTime.time(), Status: w.Status,
+		Configuration: rawOrNil(configuration), SupplementaryConfiguration: rawOrNil(supplementary),
+		Tags: w.Tags, Relationships: w.Relationships, RelatedEvents: w.RelatedEvents,
+	}
+	return nil
 }
 
 // Actor is who did something. Leaves that are not known stay empty and are left out.
@@ -140,6 +171,34 @@ type Event struct {
 	Detail any
 }
 
+// check refuses an event that the daemon could not keep.
+func (ev Event) check() error {
+	switch {
+	case ev.Source == "":
+		return fmt.Errorf("event %q has no Source", ev.ID)
+	case ev.Time.IsZero():
+		return fmt.Errorf("event %q of %s has no Time", ev.ID, ev.Source)
+	}
+	return nil
+}
+
+// eventJSON is an event with all its containers.
+type eventJSON struct {
+	ID        string    `json:"id,omitempty"`
+	Time      *jsonTime `json:"time,omitempty"`
+	Source    string    `json:"source"`
+	Type      string    `json:"type,omitempty"`
+	Action    string    `json:"action,omitempty"`
+	Outcome   string    `json:"outcome"`
+	Error     Failure   `json:"error"`
+	Actor     Actor     `json:"actor"`
+	Origin    Origin    `json:"origin"`
+	Targets   []Target  `json:"targets"`
+	AccountID string    `json:"accountId,omitempty"`
+	Region    string    `json:"region,omitempty"`
+	Detail    any       `json:"detail,omitempty"`
+}
+
 // MarshalJSON writes the event with all its containers.
 func (ev Event) MarshalJSON() ([]byte, error) {
 	outcome := ev.Outcome
@@ -154,24 +213,39 @@ func (ev Event) MarshalJSON() ([]byte, error) {
 	if targets == nil {
 		targets = []Target{}
 	}
-	return json.Marshal(struct {
-		ID        string    `json:"id,omitempty"`
-		Time      *jsonTime `json:"time,omitempty"`
-		Source    string    `json:"source"`
-		Type      string    `json:"type,omitempty"`
-		Action    string    `json:"action,omitempty"`
-		Outcome   string    `json:"outcome"`
-		Error     Failure   `json:"error"`
-		Actor     Actor     `json:"actor"`
-		Origin    Origin    `json:"origin"`
-		Targets   []Target  `json:"targets"`
-		AccountID string    `json:"accountId,omitempty"`
-		Region    string    `json:"region,omitempty"`
-		Detail    any       `json:"detail,omitempty"`
-	}{
+	return json.Marshal(eventJSON{
 		ev.ID, timeOrNil(ev.Time), ev.Source, ev.Type, ev.Action, outcome, failure, ev.Actor, ev.Origin, targets,
 		ev.AccountID, ev.Region, ev.Detail,
 	})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. Empty containers are nil, and Detail becomes
+// json.RawMessage, nil where it is missing.
+func (ev *Event) UnmarshalJSON(b []byte) error {
+	var detail json.RawMessage
+	w := eventJSON{Detail: &detail}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*ev = Event{
+		ID: w.ID, Time: w.Time.time(), Source: w.Source, Type: w.Type, Action: w.Action, Outcome: w.Outcome, Actor: w.Actor,
+		Origin: w.Origin, AccountID: w.AccountID, Region: w.Region, Detail: rawOrNil(detail),
+	}
+	if w.Error != (Failure{}) {
+		ev.Error = &w.Error
+	}
+	if len(w.Targets) > 0 {
+		ev.Targets = w.Targets
+	}
+	return nil
+}
+
+// rawOrNil keeps a value that is missing from becoming one that is there and empty.
+func rawOrNil(b json.RawMessage) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
 }
 
 // jsonTime is written as RFC 3339 in UTC with microseconds, which is how Regent keeps times.
@@ -183,6 +257,16 @@ func timeOrNil(t time.Time) *jsonTime {
 	}
 	return (*jsonTime)(&t)
 }
+
+func (t *jsonTime) time() time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return time.Time(*t)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *jsonTime) UnmarshalJSON(b []byte) error { return (*time.Time)(t).UnmarshalJSON(b) }
 
 // MarshalJSON implements json.Marshaler.
 func (t jsonTime) MarshalJSON() ([]byte, error) {

@@ -34,18 +34,18 @@ func ServeNotifier[C any](info Info, open func(ctx context.Context, cfg C, env E
 // CollectorServer returns the services of a collector, for tests that serve it in process.
 func CollectorServer[C any](info Info, open func(ctx context.Context, cfg C, env Env) (Collector, error)) *wire.Server {
 	s := newServer[C](info, pluginv1.Role_ROLE_COLLECTOR, func(ctx context.Context, cfg C, env Env) (any, error) { return open(ctx, cfg, env) })
-	return &wire.Server{Plugin: s, Collector: &collectorServer{server: s}}
+	return &wire.Server{Plugin: s, Collector: &collectorServer{server: s}, Shutdown: s.shutdown, SetLog: s.setLog}
 }
 
 // NotifierServer returns the services of a notifier, for tests that serve it in process.
 func NotifierServer[C any](info Info, open func(ctx context.Context, cfg C, env Env) (Notifier, error)) *wire.Server {
 	s := newServer[C](info, pluginv1.Role_ROLE_NOTIFIER, func(ctx context.Context, cfg C, env Env) (any, error) { return open(ctx, cfg, env) })
-	return &wire.Server{Plugin: s, Notifier: &notifierServer{server: s}}
+	return &wire.Server{Plugin: s, Notifier: &notifierServer{server: s}, Shutdown: s.shutdown, SetLog: s.setLog}
 }
 
 func newServer[C any](info Info, role pluginv1.Role, open func(context.Context, C, Env) (any, error)) *server {
 	describe, err := describe(info, role, reflect.TypeFor[C]())
-	return &server{
+	s := &server{
 		describe: describe, describeErr: err,
 		open: func(ctx context.Context, data []byte, env Env) (any, []*pluginv1.Problem) {
 			var cfg C
@@ -63,8 +63,11 @@ func newServer[C any](info Info, role pluginv1.Role, open func(context.Context, 
 			it, err := open(ctx, cfg, env)
 			return it, problems(err)
 		},
-		log: slog.Default(), stopping: make(chan struct{}),
+		log: slog.Default(),
 	}
+	s.ending, s.end = context.WithCancel(context.Background())
+	s.stopping, s.stop = context.WithCancel(s.ending)
+	return s
 }
 
 func describe(info Info, role pluginv1.Role, config reflect.Type) (*pluginv1.DescribeResponse, error) {
@@ -105,15 +108,18 @@ func serve(w *wire.Server) {
 		fmt.Fprintf(os.Stderr, byHand, s.describe.Name, s.describe.Version, s.describe.Summary, os.Args[0], os.Args[0], roleName(s.describe.Roles[0]), s.describe.Name)
 		os.Exit(2)
 	}
+	// What the daemon passed down, such as the copy of our binary that it had us run from, is not for the
+	// programs that we start.
+	closeOnExec()
 	// go-plugin replaces os.Stderr once the handshake is over; the log keeps the real one.
-	s.log = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.setLog(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	slog.SetDefault(s.log)
 	stdin := os.Stdin
 	if info, err := stdin.Stat(); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
 		// The daemon holds the other end for as long as it lives.
 		go func() {
 			_, _ = io.Copy(io.Discard, stdin)
-			s.stop()
+			s.shutdown()
 			os.Exit(0)
 		}()
 	}
@@ -125,7 +131,7 @@ func serve(w *wire.Server) {
 			return grpc.NewServer(append(opts, wire.ServerOptions()...)...)
 		},
 	})
-	s.close()
+	s.shutdown()
 }
 
 func roleName(r pluginv1.Role) string {

@@ -28,11 +28,20 @@ type server struct {
 
 	mu       sync.Mutex
 	instance any
-	// running counts calls of Collect and Notify under way; stopping is closed by Stop.
-	running  sync.WaitGroup
-	stopOnce sync.Once
-	stopping chan struct{}
+	// running counts calls of Collect and Notify under way.
+	running sync.WaitGroup
+	// stopping ends when the daemon asks the plugin to stop, ending when there is nobody left who would
+	// take an answer. The second ends the first.
+	stopping, ending context.Context
+	stop, end        context.CancelFunc
+	closed           sync.Once
 }
+
+// endGrace bounds how long the author's code may take to come to its end once the daemon is gone, and
+// then how long its Close may take.
+const endGrace = 2 * time.Second
+
+func (s *server) setLog(l *slog.Logger) { s.log = l }
 
 // Describe implements the Plugin service.
 func (s *server) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
@@ -45,6 +54,8 @@ func (s *server) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1
 // Configure implements the Plugin service.
 func (s *server) Configure(ctx context.Context, r *pluginv1.ConfigureRequest) (out *pluginv1.ConfigureResponse, err error) {
 	defer s.recovered("open", &err)
+	ctx, cancel := s.until(ctx, s.stopping)
+	defer cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.instance != nil {
@@ -66,7 +77,9 @@ func (s *server) Configure(ctx context.Context, r *pluginv1.ConfigureRequest) (o
 
 // Stop implements the Plugin service. It returns when calls under way have come to their end.
 func (s *server) Stop(ctx context.Context, r *pluginv1.StopRequest) (*pluginv1.StopResponse, error) {
+	s.mu.Lock()
 	s.stop()
+	s.mu.Unlock()
 	done := make(chan struct{})
 	go func() { s.running.Wait(); close(done) }()
 	var grace <-chan time.Time
@@ -85,37 +98,75 @@ func (s *server) Stop(ctx context.Context, r *pluginv1.StopRequest) (*pluginv1.S
 	}
 }
 
-func (s *server) stop() { s.stopOnce.Do(func() { close(s.stopping) }) }
+// until returns a context that also ends with another one.
+func (s *server) until(ctx, other context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	detach := context.AfterFunc(other, cancel)
+	return ctx, func() { detach(); cancel() }
+}
+
+// shutdown cancels the calls under way, waits for them and closes the author's plugin. What does not
+// come to its end in time is left behind: the process ends, or the daemon kills it.
+func (s *server) shutdown() {
+	s.closed.Do(func() {
+		// Open may hold the lock until its context has ended.
+		s.end()
+		if !within(endGrace, s.running.Wait) {
+			s.log.Warn("calls are still under way; the plugin is closed all the same", "waited", endGrace.String())
+		}
+		if !within(endGrace, s.close) {
+			s.log.Warn("the plugin is not closed in time and is left as it is", "waited", endGrace.String())
+		}
+	})
+}
+
+// within reports whether fn returns in time.
+func within(limit time.Duration, fn func()) bool {
+	done := make(chan struct{})
+	go func() { defer close(done); fn() }()
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
 
 // close closes the author's plugin.
 func (s *server) close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c, ok := s.instance.(io.Closer); ok {
-		if err := c.Close(); err != nil {
-			s.log.Warn("close failed", "err", err.Error())
-		}
+	it := s.instance
+	s.mu.Unlock()
+	c, ok := it.(io.Closer)
+	if !ok {
+		return
+	}
+	var err error
+	func() {
+		defer s.recovered("Close", &err)
+		err = c.Close()
+	}()
+	if err != nil {
+		s.log.Warn("close failed", "err", err.Error())
 	}
 }
 
-// begin returns the author's plugin and a context that ends with the call or with Stop.
-func (s *server) begin(ctx context.Context) (any, context.Context, func(), error) {
+// begin returns the author's plugin and a context that ends with the call or with until.
+func (s *server) begin(ctx, until context.Context) (any, context.Context, func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.instance == nil {
 		return nil, nil, nil, status.Error(codes.FailedPrecondition, errNotConfigured.Error())
 	}
+	// Whoever waits for the calls under way has seen the last of them begin.
+	if s.stopping.Err() != nil {
+		return nil, nil, nil, status.Error(codes.Unavailable, "the plugin was told to stop")
+	}
 	s.running.Add(1)
-	ctx, cancel := context.WithCancel(ctx)
-	stop := make(chan struct{})
-	go func() {
-		select {
-		case <-s.stopping:
-			cancel()
-		case <-stop:
-		}
-	}()
-	return s.instance, ctx, func() { close(stop); cancel(); s.running.Done() }, nil
+	ctx, cancel := s.until(ctx, until)
+	return s.instance, ctx, func() { cancel(); s.running.Done() }, nil
 }
 
 // recovered turns a panic of the author's code into an error of the call, so that one bad record does
@@ -135,7 +186,7 @@ type collectorServer struct {
 
 // Collect implements the Collector service.
 func (c *collectorServer) Collect(r *pluginv1.CollectRequest, stream grpc.ServerStreamingServer[pluginv1.CollectResponse]) (err error) {
-	it, ctx, end, err := c.begin(stream.Context())
+	it, ctx, end, err := c.begin(stream.Context(), c.stopping)
 	if err != nil {
 		return err
 	}
@@ -182,7 +233,8 @@ type notifierServer struct {
 
 // Notify implements the Notifier service.
 func (n *notifierServer) Notify(ctx context.Context, r *pluginv1.NotifyRequest) (out *pluginv1.NotifyResponse, err error) {
-	it, _, end, err := n.begin(ctx)
+	// A delivery under way is finished even while the process is asked to stop.
+	it, ctx, end, err := n.begin(ctx, n.ending)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +246,6 @@ func (n *notifierServer) Notify(ctx context.Context, r *pluginv1.NotifyRequest) 
 	}
 	out = &pluginv1.NotifyResponse{}
 	for _, p := range r.GetNotifications() {
-		// A delivery under way is finished even while the process is asked to stop.
 		out.Results = append(out.Results, n.one(ctx, notifier, p))
 	}
 	return out, nil

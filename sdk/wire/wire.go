@@ -5,6 +5,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -40,6 +41,13 @@ type Server struct {
 	Plugin    pluginv1.PluginServer
 	Collector pluginv1.CollectorServer
 	Notifier  pluginv1.NotifierServer
+
+	// Shutdown cancels the calls under way, waits for them and closes the author's plugin, all within a
+	// bound. It may be called more than once and is nil where the server has nothing to end.
+	Shutdown func()
+	// SetLog says where the plugin logs to. It must be called before the first call is served and is nil
+	// where the server has no log.
+	SetLog func(*slog.Logger)
 }
 
 var _ plugin.GRPCPlugin = (*Server)(nil)
