@@ -1,19 +1,16 @@
 package sdktest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -47,21 +44,25 @@ const stopGrace = 10 * time.Second
 
 type suite struct {
 	ctx      context.Context
-	binary   string
+	target   target
 	o        Options
 	describe *pluginv1.DescribeResponse
 	results  []Result
 }
 
-// Check runs every check that fits the plugin's roles.
-func Check(ctx context.Context, binary string, o Options) []Result {
+// Check runs every check that fits the plugin's roles over a program.
+func Check(ctx context.Context, program string, o Options) []Result {
+	return check(ctx, binary(program), o)
+}
+
+func check(ctx context.Context, t target, o Options) []Result {
 	if o.Watch <= 0 {
 		o.Watch = 3 * time.Second
 	}
 	if len(o.Config) == 0 {
 		o.Config = json.RawMessage("{}")
 	}
-	s := &suite{ctx: ctx, binary: binary, o: o}
+	s := &suite{ctx: ctx, target: t, o: o}
 	if !s.run("describe", s.describes) || s.describe == nil {
 		return s.results
 	}
@@ -89,6 +90,10 @@ func (s *suite) run(name string, fn func() (string, error)) bool {
 		return true
 	}
 	detail, err := fn()
+	if errors.Is(err, errNoProgram) {
+		s.results = append(s.results, Result{Name: name, OK: true, Skipped: true, Detail: err.Error()})
+		return true
+	}
 	if err != nil {
 		detail = err.Error()
 	}
@@ -97,33 +102,30 @@ func (s *suite) run(name string, fn func() (string, error)) bool {
 }
 
 // with starts the plugin for one check.
-func (s *suite) with(fn func(ctx context.Context, p *process) (string, error)) (string, error) {
+func (s *suite) with(fn func(ctx context.Context, p *session) (string, error)) (string, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, time.Minute+s.o.Watch)
 	defer cancel()
-	p, err := launch(ctx, s.binary)
+	p, err := s.target.start(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer p.kill()
 	detail, err := fn(ctx, p)
-	if err == nil && p.printed() != "" {
-		err = fmt.Errorf("standard output must stay silent after the handshake, and held %q", cut(p.printed()))
+	if out := p.noise.String(); err == nil && out != "" {
+		err = fmt.Errorf("standard output must stay silent after the handshake, and held %q", cut(out))
 	}
 	return detail, err
 }
 
-func (s *suite) configure(ctx context.Context, p *process, config json.RawMessage) ([]*pluginv1.Problem, error) {
+func (s *suite) configure(ctx context.Context, p *session, config json.RawMessage) ([]*pluginv1.Problem, error) {
 	dir, err := os.MkdirTemp(p.dir, "state")
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.plugin().Configure(ctx, &pluginv1.ConfigureRequest{
-		Instance: "probe.probe.probe", Config: config, StateDir: dir, IntervalMs: s.o.Interval.Milliseconds(), MaxMessageBytes: 4 << 20,
-	})
-	return r.GetProblems(), err
+	return p.configure(ctx, "probe.probe.probe", config, dir, s.o.Interval)
 }
 
-func (s *suite) ready(ctx context.Context, p *process) error {
+func (s *suite) ready(ctx context.Context, p *session) error {
 	problems, err := s.configure(ctx, p, s.o.Config)
 	if err != nil {
 		return fmt.Errorf("configure: %w", err)
@@ -135,7 +137,7 @@ func (s *suite) ready(ctx context.Context, p *process) error {
 }
 
 func (s *suite) describes() (string, error) {
-	return s.with(func(ctx context.Context, p *process) (string, error) {
+	return s.with(func(ctx context.Context, p *session) (string, error) {
 		d, err := p.plugin().Describe(ctx, &pluginv1.DescribeRequest{})
 		if err != nil {
 			return "", err
@@ -165,13 +167,13 @@ func (s *suite) describes() (string, error) {
 }
 
 func (s *suite) describesByHand() (string, error) {
-	out, err := exec.CommandContext(s.ctx, s.binary, "describe").Output()
+	out, err := s.target.byHand(s.ctx)
 	if err != nil {
-		return "", fmt.Errorf("`%s describe` failed: %w", s.binary, err)
+		return "", err
 	}
 	var d pluginv1.DescribeResponse
 	if err := protojson.Unmarshal(out, &d); err != nil {
-		return "", fmt.Errorf("`%s describe` prints no description: %w", s.binary, err)
+		return "", fmt.Errorf("`describe` prints no description: %w", err)
 	}
 	if !proto.Equal(&d, s.describe) {
 		return "", errors.New("what is printed differs from what the call answers")
@@ -180,7 +182,7 @@ func (s *suite) describesByHand() (string, error) {
 }
 
 func (s *suite) refusesUnknown() (string, error) {
-	return s.with(func(ctx context.Context, p *process) (string, error) {
+	return s.with(func(ctx context.Context, p *session) (string, error) {
 		var config map[string]any
 		if err := json.Unmarshal(s.o.Config, &config); err != nil {
 			return "", fmt.Errorf("the configuration that was given is no JSON object: %w", err)
@@ -202,7 +204,7 @@ func (s *suite) refusesMissing() (string, error) {
 			continue
 		}
 		n++
-		_, err := s.with(func(ctx context.Context, p *process) (string, error) {
+		_, err := s.with(func(ctx context.Context, p *session) (string, error) {
 			var config map[string]any
 			if err := json.Unmarshal(s.o.Config, &config); err != nil {
 				return "", err
@@ -222,7 +224,7 @@ func (s *suite) refusesMissing() (string, error) {
 }
 
 // refused wants a problem at an attribute.
-func (s *suite) refused(ctx context.Context, p *process, config json.RawMessage, attribute string) error {
+func (s *suite) refused(ctx context.Context, p *session, config json.RawMessage, attribute string) error {
 	problems, err := s.configure(ctx, p, config)
 	if err != nil {
 		return fmt.Errorf("configure must answer with problems, not fail: %w", err)
@@ -236,32 +238,20 @@ func (s *suite) refused(ctx context.Context, p *process, config json.RawMessage,
 }
 
 func (s *suite) accepts() (string, error) {
-	return s.with(func(ctx context.Context, p *process) (string, error) { return "", s.ready(ctx, p) })
-}
-
-// heard is what a collector said in a while.
-type heard struct {
-	records, damaged, checkpoints int
-	cursor                        []byte
-	open                          map[string]bool
+	return s.with(func(ctx context.Context, p *session) (string, error) { return "", s.ready(ctx, p) })
 }
 
 // listen takes what a collector says for a while, slowly at first, and checks it.
-func (s *suite) listen(ctx context.Context, p *process, cursor []byte) (heard, error) {
-	h := heard{open: map[string]bool{}}
+func (s *suite) listen(ctx context.Context, p *session, cursor []byte) (*transcript, error) {
+	h, err := newTranscript(s.describe)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Watch)
 	defer cancel()
 	stream, err := p.collector().Collect(ctx, &pluginv1.CollectRequest{Cursor: cursor})
 	if err != nil {
 		return h, err
-	}
-	schemas := map[string]*jsonschema.Schema{}
-	for _, t := range s.describe.GetResourceTypes() {
-		if len(t.GetSchema()) > 0 {
-			if schemas[t.GetType()], err = compile(t.GetType(), t.GetSchema()); err != nil {
-				return h, err
-			}
-		}
 	}
 	for n := 0; ; n++ {
 		m, err := stream.Recv()
@@ -270,33 +260,10 @@ func (s *suite) listen(ctx context.Context, p *process, cursor []byte) (heard, e
 			return h, nil
 		}
 		if err != nil {
-			return h, fmt.Errorf("collect: %w; standard error: %s", err, cut(p.errors()))
+			return h, fmt.Errorf("collect: %w; standard error: %s", err, cut(p.stderr.String()))
 		}
-		switch x := m.GetMessage().(type) {
-		case *pluginv1.CollectResponse_Batch:
-			if len(x.Batch.GetRecords()) > 1000 {
-				return h, fmt.Errorf("a batch of %d records; 1,000 are allowed", len(x.Batch.GetRecords()))
-			}
-			for _, r := range x.Batch.GetRecords() {
-				h.records++
-				if r.GetDamaged() != "" {
-					h.damaged++
-					continue
-				}
-				if err := checkRecord(r, schemas); err != nil {
-					return h, err
-				}
-			}
-		case *pluginv1.CollectResponse_Checkpoint:
-			h.checkpoints++
-			h.cursor = x.Checkpoint.GetCursor()
-		case *pluginv1.CollectResponse_SweepBegin:
-			h.open[x.SweepBegin.GetId()] = true
-		case *pluginv1.CollectResponse_SweepEnd:
-			if !h.open[x.SweepEnd.GetId()] {
-				return h, errors.New("a sweep ends that was not begun")
-			}
-			delete(h.open, x.SweepEnd.GetId())
+		if err := h.take(m); err != nil {
+			return h, err
 		}
 		if n < 5 {
 			// A reader that is behind must lose nothing.
@@ -306,54 +273,21 @@ func (s *suite) listen(ctx context.Context, p *process, cursor []byte) (heard, e
 	}
 }
 
-func checkRecord(r *pluginv1.Record, schemas map[string]*jsonschema.Schema) error {
-	var head struct {
-		Type   string `json:"resourceType"`
-		ID     string `json:"resourceId"`
-		Source string `json:"source"`
-	}
-	if err := json.Unmarshal(r.GetJson(), &head); err != nil {
-		return fmt.Errorf("a record is not JSON: %w: %s", err, cut(string(r.GetJson())))
-	}
-	switch r.GetKind() {
-	case pluginv1.Kind_KIND_ITEM:
-		if head.Type == "" || head.ID == "" {
-			return fmt.Errorf("an item has no resourceType or no resourceId: %s", cut(string(r.GetJson())))
-		}
-		if sc := schemas[head.Type]; sc != nil {
-			doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(r.GetJson()))
-			if err != nil {
-				return err
-			}
-			if err := sc.Validate(doc); err != nil {
-				return fmt.Errorf("item %s %s does not fit its declared schema: %w", head.Type, head.ID, err)
-			}
-		}
-	case pluginv1.Kind_KIND_EVENT:
-		if head.Source == "" {
-			return fmt.Errorf("an event has no source: %s", cut(string(r.GetJson())))
-		}
-	default:
-		return fmt.Errorf("a record of kind %s", r.GetKind())
-	}
-	return nil
-}
-
 func (s *suite) collects() (string, error) {
-	var first heard
-	detail, err := s.with(func(ctx context.Context, p *process) (string, error) {
+	var first *transcript
+	detail, err := s.with(func(ctx context.Context, p *session) (string, error) {
 		if err := s.ready(ctx, p); err != nil {
 			return "", err
 		}
 		var err error
 		first, err = s.listen(ctx, p, nil)
-		return fmt.Sprintf("%d records, %d damaged, %d checkpoints", first.records, first.damaged, first.checkpoints), err
+		return first.counts(), err
 	})
 	if err != nil || first.cursor == nil {
 		return detail, err
 	}
 	// From its own cursor it must go on without failing.
-	_, err = s.with(func(ctx context.Context, p *process) (string, error) {
+	_, err = s.with(func(ctx context.Context, p *session) (string, error) {
 		if err := s.ready(ctx, p); err != nil {
 			return "", err
 		}
@@ -364,7 +298,7 @@ func (s *suite) collects() (string, error) {
 }
 
 func (s *suite) cancels() (string, error) {
-	return s.with(func(ctx context.Context, p *process) (string, error) {
+	return s.with(func(ctx context.Context, p *session) (string, error) {
 		if err := s.ready(ctx, p); err != nil {
 			return "", err
 		}
@@ -391,7 +325,7 @@ func (s *suite) cancels() (string, error) {
 }
 
 func (s *suite) notifies() (string, error) {
-	return s.with(func(ctx context.Context, p *process) (string, error) {
+	return s.with(func(ctx context.Context, p *session) (string, error) {
 		if err := s.ready(ctx, p); err != nil {
 			return "", err
 		}
@@ -419,7 +353,7 @@ func (s *suite) notifies() (string, error) {
 }
 
 func (s *suite) stops() (string, error) {
-	return s.with(func(ctx context.Context, p *process) (string, error) {
+	return s.with(func(ctx context.Context, p *session) (string, error) {
 		if err := s.ready(ctx, p); err != nil {
 			return "", err
 		}
@@ -437,34 +371,22 @@ func (s *suite) stops() (string, error) {
 func (s *suite) endsWithStdin() (string, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
 	defer cancel()
-	p, err := launch(ctx, s.binary)
+	p, err := s.target.start(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer p.kill()
-	if err := p.stdin.Close(); err != nil {
+	if err := p.hangUp(); err != nil {
 		return "", err
 	}
 	t := time.NewTimer(5 * time.Second)
 	defer t.Stop()
 	select {
-	case <-p.exited:
+	case <-p.gone:
 		return "", nil
 	case <-t.C:
-		return "", errors.New("the process goes on after its standard input was closed: it would outlive a daemon that dies")
+		return "", errors.New("the plugin goes on after its standard input was closed: it would outlive a daemon that dies")
 	}
-}
-
-func compile(name string, schema []byte) (*jsonschema.Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		return nil, err
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("declared:"+name, doc); err != nil {
-		return nil, err
-	}
-	return c.Compile("declared:" + name)
 }
 
 func cut(s string) string {
