@@ -142,7 +142,7 @@ func (e *emitter) Damaged(ctx context.Context, kind Kind, raw []byte, origin, re
 	if len(raw) > damagedBytes {
 		raw = raw[:damagedBytes]
 	}
-	return e.record(ctx, &pluginv1.Record{Kind: kind, Json: raw, Origin: origin, Damaged: reason})
+	return e.record(ctx, &pluginv1.Record{Kind: kind, Json: raw, Origin: text(origin), Damaged: text(reason)})
 }
 
 func (e *emitter) record(_ context.Context, r *pluginv1.Record) error {
@@ -243,7 +243,7 @@ func (s *sweep) End(_ context.Context, complete bool) error {
 }
 
 func (e *emitter) Gap(_ context.Context, from, to time.Time, reason string) error {
-	g := &pluginv1.Gap{From: from.UTC().Format(time.RFC3339Nano), Reason: reason}
+	g := &pluginv1.Gap{From: from.UTC().Format(time.RFC3339Nano), Reason: text(reason)}
 	if !to.IsZero() {
 		g.To = to.UTC().Format(time.RFC3339Nano)
 	}

@@ -258,7 +258,7 @@ func (n *notifierServer) one(ctx context.Context, notifier Notifier, p *pluginv1
 	}
 	doc.ID, doc.Attempt, doc.JSON = p.GetId(), int(p.GetAttempt()), p.GetJson()
 	res := notifier.Notify(ctx, doc)
-	out := &pluginv1.NotifyResult{RetryAfterMs: res.RetryAfter.Milliseconds(), Detail: res.Detail}
+	out := &pluginv1.NotifyResult{RetryAfterMs: res.RetryAfter.Milliseconds(), Detail: text(res.Detail)}
 	switch res.Outcome {
 	case OutcomeDelivered:
 		out.Outcome = pluginv1.NotifyResult_OUTCOME_DELIVERED

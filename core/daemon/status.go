@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -142,7 +143,7 @@ func (d *Daemon) audit(ctx context.Context, a api.Audit) error {
 		outcome, failure = sdk.OutcomeFailure, &sdk.Failure{Code: "Refused", Message: a.Err.Error()}
 	}
 	ev := sdk.Event{
-		ID: d.source + "/" + record.FormatTime(time.Now()) + "/" + a.Action, Time: time.Now(), Source: "regent.api", Type: "ApiCall",
+		ID: d.source + "/" + rand.Text(), Time: time.Now(), Source: "regent.api", Type: "ApiCall",
 		Action: a.Action, Outcome: outcome, Error: failure, Actor: sdk.Actor{Type: "Token", ID: a.Actor, Name: a.Actor},
 		Origin: sdk.Origin{Address: a.Address}, Detail: map[string]string{"target": a.Target},
 	}

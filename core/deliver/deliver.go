@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,9 @@ const (
 	readAhead = 64
 	// timeout bounds one attempt.
 	timeout = 60 * time.Second
+
+	// maxAnswer is how many bytes are kept of what a receiver answered.
+	maxAnswer = 2000
 
 	firstWait = time.Second
 	maxWait   = 5 * time.Minute
@@ -272,8 +276,8 @@ func (d *Deliverer) attempt(ctx context.Context, one *store.Delivery) bool {
 		}
 	}
 	d.attempts.WithLabelValues(string(one.Instance), label).Inc()
-	if len(one.Answer) > 2000 {
-		one.Answer = one.Answer[:2000]
+	if len(one.Answer) > maxAnswer {
+		one.Answer = strings.ToValidUTF8(one.Answer[:maxAnswer], "")
 	}
 	return true
 }

@@ -370,3 +370,19 @@ func TestLockOutlivesItsProcess(t *testing.T) {
 	}
 	f.Close()
 }
+
+// TestClosed asks a store that is closed: it says so, and holds nobody up.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(*Tx) error { return nil }
+	if err := s.View(t.Context(), nothing); !errors.Is(err, errClosed) {
+		t.Errorf("View: %v", err)
+	}
+	if err := s.Update(t.Context(), nothing); !errors.Is(err, errClosed) {
+		t.Errorf("Update: %v", err)
+	}
+}

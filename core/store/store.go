@@ -60,6 +60,7 @@ type Store struct {
 
 	// stop ends the checkpointer; committed wakes it.
 	closed    atomic.Bool
+	ended     chan struct{}
 	stop      context.CancelFunc
 	stopped   sync.WaitGroup
 	committed chan struct{}
@@ -82,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		writing: make(chan struct{}, 1), ids: map[string]int64{}, forgetting: map[verdict.PolicyID]int64{},
 		readers: make(chan *conn, maxReaders),
 		bodies:  newDictionaries(), terms: newTermTable(),
-		stop: func() {}, committed: make(chan struct{}, 1),
+		stop: func() {}, committed: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	for range maxReaders {
 		s.readers <- nil
@@ -128,6 +129,7 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	close(s.ended)
 	s.stop()
 	s.stopped.Wait()
 	var errs []error

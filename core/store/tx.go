@@ -78,6 +78,9 @@ type Tx struct {
 	counts map[outcomeOf]int64
 }
 
+// errClosed is what a store answers after Close.
+var errClosed = errors.New("the store is closed")
+
 // errOver is what a transaction answers after its end.
 var errOver = errors.New("the transaction is over")
 
@@ -90,6 +93,9 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 		return ctx.Err()
 	}
 	defer func() { <-s.writing }()
+	if s.closed.Load() {
+		return errClosed
+	}
 	uncut := context.WithoutCancel(ctx)
 	if err := s.begin(uncut); err != nil {
 		return s.wrap(fmt.Errorf("begin: %w", err))
@@ -168,6 +174,8 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	var c *conn
 	select {
 	case c = <-s.readers:
+	case <-s.ended:
+		return errClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
