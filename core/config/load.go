@@ -242,6 +242,10 @@ func (l *loader) text(e hcl.Expression) (string, hcl.Range, bool) {
 		l.add(diags)
 		return "", e.Range(), false
 	}
+	if !v.IsKnown() {
+		// It comes of a variable that has no value, which was reported where the variable is.
+		return "", e.Range(), false
+	}
 	if v.IsNull() {
 		return "", e.Range(), false
 	}
@@ -534,7 +538,7 @@ func (l *loader) policy(b *hcl.Block) {
 	if raw.Parameters != nil {
 		v, diags := raw.Parameters.Value(l.eval)
 		l.add(diags)
-		if !diags.HasErrors() && !v.IsNull() {
+		if !diags.HasErrors() && v.IsWhollyKnown() && !v.IsNull() {
 			r := Range(raw.Parameters.Range())
 			switch {
 			case v.IsMarked() || containsMarks(v):

@@ -34,7 +34,8 @@ func (l *loader) texts(e hcl.Expression) []item {
 	}
 	v, diags := e.Value(l.eval)
 	l.add(diags)
-	if diags.HasErrors() || v.IsNull() {
+	if diags.HasErrors() || v.IsNull() || !v.IsWhollyKnown() {
+		// A value that is not known comes of a variable without one, which was reported there.
 		return nil
 	}
 	if v.ContainsMarked() || !v.CanIterateElements() {
@@ -44,7 +45,7 @@ func (l *loader) texts(e hcl.Expression) []item {
 	var out []item
 	for it := v.ElementIterator(); it.Next(); {
 		_, x := it.Element()
-		if x.Type() != cty.String {
+		if x.Type() != cty.String || x.IsNull() {
 			l.errorf(e.Range(), "List expected", "A list of texts is wanted here, such as [\"a\", \"b\"].")
 			return out
 		}
