@@ -55,10 +55,10 @@ func TestMain(m *testing.M) {
 //
 // The daemon is started with `start NAME=VALUE…`, which runs `regent run -c regent.hcl` with these
 // variables in its environment and waits until it is ready;
-// `stop` ends it with SIGTERM, `kill` with SIGKILL. `until SECONDS PATTERN COMMAND…` runs a command until
+// `halt` ends it with SIGTERM, `sigkill` with SIGKILL (testscript has a stop and a kill of its own, which
+// end the test early). `until SECONDS PATTERN COMMAND…` runs a command until
 // its output matches, and fails where it never does. `swap DIR VERSION` moves a folder in as a kubelet
-// moves a ConfigMap. `dies` starts the daemon, or takes the one that runs, and waits until it has ended in
-// failure. With LIMIT_KIB=N among its variables a daemon has no more address space than that. `mount DIR SIZE` puts a small disk there; the condition
+// moves a ConfigMap. `mount DIR SIZE` puts a small disk there; the condition
 // mount says whether that may be done. `receive FILE` serves HTTP on $RECEIVER_PORT, where nobody listened
 // before, and appends the body of every request to a file.
 func TestScripts(t *testing.T) {
@@ -78,7 +78,7 @@ func TestScripts(t *testing.T) {
 			return os.Chmod(e.WorkDir, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": startDaemon, "dies": diesDaemon, "stop": stopDaemon(syscall.SIGTERM), "kill": stopDaemon(syscall.SIGKILL),
+			"start": startDaemon, "halt": stopDaemon(syscall.SIGTERM), "sigkill": stopDaemon(syscall.SIGKILL),
 			"until": until, "swap": swapConfigMap, "append": appendFile, "hup": hup,
 			"mount": mountSmall, "receive": receive,
 		},
@@ -129,11 +129,6 @@ func launch(ts *testscript.TestScript, env []string) *process {
 	log, err := os.OpenFile(filepath.Join(work, "daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
 	cmd := exec.Command(filepath.Join(bin, "regent"), "run", "-c", "regent.hcl")
-	for _, v := range env {
-		if kib, ok := strings.CutPrefix(v, "LIMIT_KIB="); ok {
-			cmd = exec.Command("sh", "-c", "ulimit -v "+kib+`; exec "$0" "$@"`, filepath.Join(bin, "regent"), "run", "-c", "regent.hcl")
-		}
-	}
 	cmd.Dir = work
 	cmd.Env = append(os.Environ(), "WORK="+work, "REGENT_DATA_DIR="+ts.Getenv("REGENT_DATA_DIR"), "REGENT_VAR_work="+work, "REGENT_VAR_plugins="+bin, "RECEIVER_PORT="+ts.Getenv("RECEIVER_PORT"))
 	cmd.Env = append(cmd.Env, env...)
@@ -147,23 +142,6 @@ func launch(ts *testscript.TestScript, env []string) *process {
 		<-p.done
 	})
 	return p
-}
-
-func diesDaemon(ts *testscript.TestScript, _ bool, args []string) {
-	work := ts.Getenv("WORK")
-	p := runningIn(work)
-	if p == nil {
-		p = launch(ts, args)
-	}
-	select {
-	case <-p.done:
-		setRunning(work, nil)
-		if p.err == nil {
-			ts.Fatalf("the daemon ended in order")
-		}
-	case <-time.After(30 * time.Second):
-		ts.Fatalf("the daemon goes on")
-	}
 }
 
 func startDaemon(ts *testscript.TestScript, neg bool, args []string) {

@@ -151,14 +151,19 @@ func (b *Build) bind(ctx context.Context, d Describer) {
 		err      error
 	}
 	var mu sync.Mutex
+	// A plugin is its binary with its pin and its environment: two plugin blocks may share the first.
 	answers := map[string]asked{}
+	key := func(path, sum string, env []string) string { return fmt.Sprintf("%q %q %q", path, sum, env) }
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for _, inst := range b.Config.Instances() {
 		path, sum, env := b.Config.PluginBinary(inst.Role, inst.Plugin)
+		k := key(path, sum, env)
 		mu.Lock()
-		_, dup := answers[path]
-		answers[path] = asked{}
+		_, dup := answers[k]
+		if !dup {
+			answers[k] = asked{}
+		}
 		mu.Unlock()
 		if dup {
 			continue
@@ -166,7 +171,7 @@ func (b *Build) bind(ctx context.Context, d Describer) {
 		g.Go(func() error {
 			describe, _, err := d.Describe(gctx, host.DescribeOptions{Path: path, SHA256: sum, Env: env})
 			mu.Lock()
-			answers[path] = asked{describe, err}
+			answers[k] = asked{describe, err}
 			mu.Unlock()
 			return nil
 		})
@@ -175,7 +180,7 @@ func (b *Build) bind(ctx context.Context, d Describer) {
 	_ = g.Wait()
 	for _, inst := range b.Config.Instances() {
 		path, sum, env := b.Config.PluginBinary(inst.Role, inst.Plugin)
-		a := answers[path]
+		a := answers[key(path, sum, env)]
 		if a.err != nil {
 			b.Broken[inst.ID] = a.err
 			where := inst.Where

@@ -60,6 +60,7 @@ func (d *Daemon) rebuild(ctx context.Context, s reload.Snapshot) error {
 		d.refuse(b.Problems)
 		return err
 	}
+	d.carry(b)
 	if err := d.enforce(ctx, b, "", nil); err != nil {
 		d.refuse(diag.Problems{{Severity: diag.Error, Summary: "Generation not put in force", Detail: err.Error()}})
 		return err
@@ -70,6 +71,25 @@ func (d *Daemon) rebuild(ctx context.Context, s reload.Snapshot) error {
 	}
 	d.broken(ctx, b)
 	return d.retire(ctx, b)
+}
+
+// carry lets instances go on as they are whose plugin cannot be asked at this reload what it is: the
+// process that runs was started from a good binary, and a reload for another reason must not end it. One
+// whose binary the operator has moved or pinned anew is not what is wanted any more, and ends.
+func (d *Daemon) carry(b *Build) {
+	for _, old := range d.build.Specs {
+		if b.Broken[old.Instance] == nil {
+			continue
+		}
+		for _, inst := range b.Config.Instances() {
+			if inst.ID != old.Instance {
+				continue
+			}
+			if path, sum, _ := b.Config.PluginBinary(inst.Role, inst.Plugin); path == old.Path && sum == old.SHA256 {
+				b.Specs = append(b.Specs, old)
+			}
+		}
+	}
 }
 
 // retire tells the pipeline which instances are left.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,10 +64,16 @@ func (u *unwell) set(inst record.Instance, trouble string, write func(func(*stor
 	return nil
 }
 
-func (u *unwell) instances() []record.Instance {
+// instances returns those whose trouble begins so.
+func (u *unwell) instances(trouble string) (out []record.Instance) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return slices.Collect(maps.Keys(u.now))
+	for inst, text := range u.now {
+		if strings.HasPrefix(text, trouble) {
+			out = append(out, inst)
+		}
+	}
+	return out
 }
 
 // health tells a change of an instance's health through the routes.
@@ -82,18 +89,26 @@ func (d *Daemon) health(ctx context.Context, h host.Health) {
 	d.tell(ctx, h.Instance, trouble, trouble, h.At)
 }
 
-// broken tells of the instances of a generation that could not even be asked what they are. The host does
-// not know them; when they can be started it says that they are well.
+// unstartable begins what is told of an instance whose plugin cannot be asked what it is.
+const unstartable = "The plugin cannot be started: "
+
+// broken tells of the instances of a generation whose plugin cannot be asked what it is: the host does not
+// know them, or goes on with a process from before. It also tells the end of that.
 func (d *Daemon) broken(ctx context.Context, b *Build) {
 	for inst, err := range b.Broken {
-		trouble := "The plugin cannot be started: " + err.Error()
+		trouble := unstartable + err.Error()
 		d.tell(ctx, inst, trouble, trouble, time.Now())
+	}
+	for _, inst := range d.unwell.instances(unstartable) {
+		if b.Broken[inst] == nil {
+			d.tell(ctx, inst, "", "The plugin can be started again.", time.Now())
+		}
 	}
 }
 
 // removed ends the trouble of instances that left the configuration.
 func (d *Daemon) removed(ctx context.Context, keep []record.Instance) {
-	for _, inst := range d.unwell.instances() {
+	for _, inst := range d.unwell.instances("") {
 		if !slices.Contains(keep, inst) {
 			d.tell(ctx, inst, "", "The instance was removed from the configuration.", time.Now())
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +42,7 @@ func (d *Daemon) isReady() error {
 
 func (d *Daemon) instances() []api.Instance {
 	d.mu.Lock()
-	broken := d.build.Broken
+	broken := maps.Clone(d.build.Broken)
 	d.mu.Unlock()
 	out := []api.Instance{}
 	for _, s := range d.host.Status() {
@@ -51,6 +53,11 @@ func (d *Daemon) instances() []api.Instance {
 		if s.Detail != "" {
 			i.Problem += ": " + s.Detail
 		}
+		if err := broken[s.Instance]; err != nil {
+			// Its process is from before the plugin was broken, and goes on.
+			i.Problem = "it goes on as it was started; its plugin does not start any more: " + err.Error()
+			delete(broken, s.Instance)
+		}
 		if s.Crash != nil {
 			// A crash report is plain data.
 			b, _ := json.Marshal(s.Crash)
@@ -58,7 +65,8 @@ func (d *Daemon) instances() []api.Instance {
 		}
 		out = append(out, i)
 	}
-	for inst, err := range broken {
+	for _, inst := range slices.Sorted(maps.Keys(broken)) {
+		err := broken[inst]
 		_, plugin, _ := inst.Split()
 		out = append(out, api.Instance{Instance: inst, Plugin: plugin, State: "failed", Problem: err.Error()})
 	}
@@ -74,6 +82,10 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	}
 	set := d.build.Policies
 	d.mu.Unlock()
+	s.Generation.Problems = slices.Clone(s.Generation.Problems)
+	for _, pair := range d.pipeline.Blocked() {
+		s.Generation.Problems.Errorf(nil, "Policy not run", "%s is not run on %s: the daemon went down twice in a row in the middle of that. It is run again when the policy changes.", pair.Policy, pair.Record)
+	}
 	s.Instances = d.instances()
 	s.StoreBytes = d.store.Size()
 	if since, err := d.pipeline.StoreFailure(); !since.IsZero() {

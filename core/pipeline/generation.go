@@ -55,19 +55,26 @@ func (p *Pipeline) Swap(ctx context.Context, g *Generation) error {
 		if err := getMeta(tx, metaCrashes, &crashes); err != nil {
 			return err
 		}
+		// What took the daemon down is tried again once it is something else.
+		release := func(id verdict.PolicyID) {
+			p.health.release(id)
+			maps.DeleteFunc(crashes, func(key string, _ int) bool { return strings.HasPrefix(key, string(id)+" ") })
+		}
 		after := map[verdict.PolicyID]judgedPolicy{}
 		scan := scan{Policies: map[verdict.PolicyID]bool{}}
 		for _, pol := range g.Policies.Policies() {
 			now := judgedPolicy{Digest: pol.Digest, Text: pol.TextDigest}
 			after[pol.ID] = now
 			was, known := before[pol.ID]
+			changed := !known || was.Digest != now.Digest
+			if changed {
+				release(pol.ID)
+			}
 			if pol.Kind != policy.KindCompliance {
 				continue
 			}
 			switch {
-			case !known || was.Digest != now.Digest:
-				p.health.release(pol.ID)
-				maps.DeleteFunc(crashes, func(key string, _ int) bool { return strings.HasPrefix(key, string(pol.ID)+" ") })
+			case changed:
 				scan.Policies[pol.ID] = !known
 			case was.Text != now.Text:
 				if err := addTask(tx, task{Kind: taskTerms, Policy: pol.ID}); err != nil {
@@ -77,6 +84,7 @@ func (p *Pipeline) Swap(ctx context.Context, g *Generation) error {
 		}
 		for id := range before {
 			if _, kept := after[id]; !kept {
+				release(id)
 				if err := addTask(tx, task{Kind: taskRemoved, Policy: id}); err != nil {
 					return err
 				}

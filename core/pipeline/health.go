@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -71,6 +73,30 @@ func (h *health) block(id verdict.PolicyID, record string) {
 	defer h.mu.Unlock()
 	h.crashed[string(id)+" "+record] = true
 	h.anyCrashed.Store(true)
+}
+
+// blockedNow tells through the routes that a policy is blocked from now on.
+func (h *health) blockedNow(id verdict.PolicyID, record string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pending = append(h.pending, verdict.Change{
+		Class: verdict.ClassHealth, Severity: verdict.High, RecordedAt: h.p.now(), Key: "crash/" + string(id) + " " + record, Policy: id,
+		Title:   "A policy takes the daemon down",
+		Message: fmt.Sprintf("The daemon went down twice in a row while %s was run on %s. It is not run on that until the policy changes.", id, record),
+		New:     "BLOCKED", Active: true,
+	})
+}
+
+// Blocked returns the policies that are not run on a record because the pair took the daemon down.
+func (p *Pipeline) Blocked() []Pair {
+	p.health.mu.Lock()
+	defer p.health.mu.Unlock()
+	var out []Pair
+	for _, key := range slices.Sorted(maps.Keys(p.health.crashed)) {
+		id, record, _ := strings.Cut(key, " ")
+		out = append(out, Pair{verdict.PolicyID(id), record})
+	}
+	return out
 }
 
 func (h *health) blocked(id verdict.PolicyID, record func() string) bool {

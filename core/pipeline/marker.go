@@ -119,6 +119,9 @@ func (p *Pipeline) Crashed(ctx context.Context, left []Pair, clean bool) error {
 			}
 			id, record, _ := strings.Cut(key, " ")
 			p.health.block(verdict.PolicyID(id), record)
+			if before[key] < 2 {
+				p.health.blockedNow(verdict.PolicyID(id), record)
+			}
 			p.log.Error("a policy is not run on a record that it was being run on when the daemon went down twice", "policy", id, "resource", record)
 		}
 		return setMeta(tx, metaCrashes, after)
