@@ -1,13 +1,18 @@
 package sdk
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
 
 	pluginv1 "github.com/regent-dev/regent/sdk/proto/plugin/v1"
 	"github.com/regent-dev/regent/sdk/wire"
@@ -56,6 +61,18 @@ type Sweep interface {
 
 // flushAfter is how long a record waits for others to share its message.
 const flushAfter = 10 * time.Millisecond
+
+// maxText is how much of a text for people is sent.
+const maxText = 4 << 10
+
+// printable makes a text fit for the protocol: a name of a file or an answer of a receiver may be any
+// bytes of any length, and one message that cannot be sent would end the stream for all others.
+func printable(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText]
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
 
 // damagedBytes is how much of an oversized record is kept.
 const damagedBytes = 4 << 10
@@ -142,7 +159,8 @@ func (e *emitter) Damaged(ctx context.Context, kind Kind, raw []byte, origin, re
 	if len(raw) > damagedBytes {
 		raw = raw[:damagedBytes]
 	}
-	return e.record(ctx, &pluginv1.Record{Kind: kind, Json: raw, Origin: text(origin), Damaged: text(reason)})
+	// What is damaged comes straight out of a reader, which may use the bytes again.
+	return e.record(ctx, &pluginv1.Record{Kind: kind, Json: bytes.Clone(raw), Origin: printable(origin), Damaged: printable(reason)})
 }
 
 func (e *emitter) record(_ context.Context, r *pluginv1.Record) error {
@@ -200,6 +218,9 @@ func (e *emitter) sendLocked(m *pluginv1.CollectResponse) error {
 
 // control sends a message after everything that was emitted before it.
 func (e *emitter) control(m *pluginv1.CollectResponse) error {
+	if err := fits(m); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.flush(); err != nil {
@@ -208,18 +229,34 @@ func (e *emitter) control(m *pluginv1.CollectResponse) error {
 	return e.sendLocked(m)
 }
 
+// fits refuses a message that gRPC would end the stream for.
+func fits(m *pluginv1.CollectResponse) error {
+	if n := proto.Size(m); n > wire.MaxMessage {
+		return fmt.Errorf("a message of %d bytes is not sent; %d are allowed", n, wire.MaxMessage)
+	}
+	return nil
+}
+
 func (e *emitter) Checkpoint(_ context.Context, cursor []byte) (uint64, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	c := &pluginv1.Checkpoint{Id: e.nextID + 1, Cursor: cursor}
+	m := &pluginv1.CollectResponse{Message: &pluginv1.CollectResponse_Checkpoint{Checkpoint: c}}
+	if err := fits(m); err != nil {
+		return 0, fmt.Errorf("checkpoint: %w", err)
+	}
 	if err := e.flush(); err != nil {
 		return 0, err
 	}
 	e.nextID++
-	id := e.nextID
-	return id, e.sendLocked(&pluginv1.CollectResponse{Message: &pluginv1.CollectResponse_Checkpoint{Checkpoint: &pluginv1.Checkpoint{Id: id, Cursor: cursor}}})
+	return c.Id, e.sendLocked(m)
 }
 
 func (e *emitter) SweepBegin(_ context.Context, scope string, resourceTypes ...string) (Sweep, error) {
+	if !utf8.ValidString(scope) || !utf8.ValidString(strings.Join(resourceTypes, "")) {
+		// Another name would be that of another listing.
+		return nil, fmt.Errorf("sweep of scope %q and types %q: not UTF-8", scope, resourceTypes)
+	}
 	s := &sweep{e: e, id: rand.Text()}
 	return s, e.control(&pluginv1.CollectResponse{Message: &pluginv1.CollectResponse_SweepBegin{
 		SweepBegin: &pluginv1.SweepBegin{Id: s.id, Scope: scope, ResourceTypes: resourceTypes},
@@ -243,7 +280,7 @@ func (s *sweep) End(_ context.Context, complete bool) error {
 }
 
 func (e *emitter) Gap(_ context.Context, from, to time.Time, reason string) error {
-	g := &pluginv1.Gap{From: from.UTC().Format(time.RFC3339Nano), Reason: text(reason)}
+	g := &pluginv1.Gap{From: from.UTC().Format(time.RFC3339Nano), Reason: printable(reason)}
 	if !to.IsZero() {
 		g.To = to.UTC().Format(time.RFC3339Nano)
 	}

@@ -3,7 +3,6 @@ package sdk
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	pluginv1 "github.com/regent-dev/regent/sdk/proto/plugin/v1"
@@ -288,12 +287,8 @@ func (p Problem) proto() *pluginv1.Problem {
 	if p.Warning {
 		s = pluginv1.Problem_SEVERITY_WARNING
 	}
-	return &pluginv1.Problem{Severity: s, Summary: text(p.Summary), Detail: text(p.Detail)}
+	return &pluginv1.Problem{Severity: s, Summary: printable(p.Summary), Detail: printable(p.Detail)}
 }
-
-// text makes what a plugin says fit for the protocol, whose texts are UTF-8: a message with another is
-// not sent at all.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // configError is one problem of the configuration with the path to its attribute.
 type configError struct {

@@ -151,11 +151,11 @@ func problems(err error) []*pluginv1.Problem {
 		}
 		return out
 	}
-	p := &pluginv1.Problem{Severity: pluginv1.Problem_SEVERITY_ERROR, Summary: "Invalid configuration", Detail: err.Error()}
+	p := &pluginv1.Problem{Severity: pluginv1.Problem_SEVERITY_ERROR, Summary: "Invalid configuration", Detail: printable(err.Error())}
 	var c *configError
 	if errors.As(err, &c) {
 		p.Summary = "Invalid " + c.path[len(c.path)-1]
-		p.Detail, p.Path = c.err.Error(), c.path
+		p.Detail, p.Path = printable(c.err.Error()), c.path
 	}
 	return []*pluginv1.Problem{p}
 }

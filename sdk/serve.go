@@ -52,7 +52,7 @@ func newServer[C any](info Info, role pluginv1.Role, open func(context.Context, 
 			if errs := schema.Decode(data, &cfg); len(errs) > 0 {
 				var out []*pluginv1.Problem
 				for _, e := range errs {
-					p := &pluginv1.Problem{Severity: pluginv1.Problem_SEVERITY_ERROR, Summary: "Invalid configuration", Detail: e.Err.Error(), Path: e.Path}
+					p := &pluginv1.Problem{Severity: pluginv1.Problem_SEVERITY_ERROR, Summary: "Invalid configuration", Detail: printable(e.Err.Error()), Path: e.Path}
 					if n := len(e.Path); n > 0 {
 						p.Summary = "Invalid " + e.Path[n-1]
 					}

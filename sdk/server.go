@@ -254,11 +254,11 @@ func (n *notifierServer) Notify(ctx context.Context, r *pluginv1.NotifyRequest) 
 func (n *notifierServer) one(ctx context.Context, notifier Notifier, p *pluginv1.Notification) *pluginv1.NotifyResult {
 	var doc Notification
 	if err := json.Unmarshal(p.GetJson(), &doc); err != nil {
-		return &pluginv1.NotifyResult{Outcome: pluginv1.NotifyResult_OUTCOME_REJECTED, Detail: fmt.Sprintf("notification is not readable: %v", err)}
+		return &pluginv1.NotifyResult{Outcome: pluginv1.NotifyResult_OUTCOME_REJECTED, Detail: printable(fmt.Sprintf("notification is not readable: %v", err))}
 	}
 	doc.ID, doc.Attempt, doc.JSON = p.GetId(), int(p.GetAttempt()), p.GetJson()
 	res := notifier.Notify(ctx, doc)
-	out := &pluginv1.NotifyResult{RetryAfterMs: res.RetryAfter.Milliseconds(), Detail: text(res.Detail)}
+	out := &pluginv1.NotifyResult{RetryAfterMs: res.RetryAfter.Milliseconds(), Detail: printable(res.Detail)}
 	switch res.Outcome {
 	case OutcomeDelivered:
 		out.Outcome = pluginv1.NotifyResult_OUTCOME_DELIVERED

@@ -64,8 +64,7 @@ func typeSchema(t reflect.Type, within map[reflect.Type]bool) map[string]any {
 		typ = "object"
 		if within[t] {
 			// A type within itself: below here anything goes.
-			s["type"] = typ
-			return s
+			break
 		}
 		within[t] = true
 		properties, required := map[string]any{}, []string{}

@@ -19,8 +19,12 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,45 +34,91 @@ import (
 
 var durationType = reflect.TypeFor[time.Duration]()
 
-// Of returns the schema of a configuration struct. Errors are mistakes of the plugin's author.
+// Of returns the schema of a configuration struct. Errors are mistakes of the plugin's author: what
+// a tag says and nobody would ever heed is refused, because a secret that is not kept for a misspelt tag
+// shows too late.
 func Of(t reflect.Type) (*pluginv1.ConfigSchema, error) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
+	return of(base(t), map[reflect.Type]bool{})
+}
+
+func of(t reflect.Type, within map[reflect.Type]bool) (*pluginv1.ConfigSchema, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("configuration type %s is not a struct", t)
 	}
-	out := &pluginv1.ConfigSchema{}
-	for _, f := range reflect.VisibleFields(t) {
-		if len(f.Index) > 1 || !f.IsExported() {
-			continue
-		}
+	if within[t] {
+		return nil, fmt.Errorf("type %s is within itself, for which HCL has no form", t)
+	}
+	within[t] = true
+	defer delete(within, t)
+	out, names := &pluginv1.ConfigSchema{}, map[string]bool{}
+	for f := range t.Fields() {
 		tag, ok := f.Tag.Lookup("config")
+		if !ok && f.Anonymous && base(f.Type).Kind() == reflect.Struct && tagged(base(f.Type)) {
+			return nil, fmt.Errorf("field %s of %s: an embedded struct needs a config tag, which makes it a block", f.Name, t)
+		}
 		if !ok || tag == "-" {
 			continue
 		}
 		name, options, _ := strings.Cut(tag, ",")
-		if err := field(out, f, name, options == "required"); err != nil {
+		err := checkTag(f, name, options)
+		if err == nil && names[name] {
+			err = fmt.Errorf("the name %q is there already", name)
+		}
+		names[name] = true
+		if err == nil {
+			err = field(out, f, name, options == "required", within)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("field %s of %s: %w", f.Name, t, err)
 		}
 	}
 	return out, nil
 }
 
-func field(out *pluginv1.ConfigSchema, f reflect.StructField, name string, required bool) error {
-	ft := f.Type
-	for ft.Kind() == reflect.Pointer {
-		ft = ft.Elem()
-	}
-	elem, list := ft, false
-	if ft.Kind() == reflect.Slice {
-		elem, list = ft.Elem(), true
-		for elem.Kind() == reflect.Pointer {
-			elem = elem.Elem()
+// tagged reports whether any field of a struct has a config tag.
+func tagged(t reflect.Type) bool {
+	for f := range t.Fields() {
+		if tag, ok := f.Tag.Lookup("config"); ok && tag != "-" {
+			return true
 		}
 	}
+	return false
+}
+
+// attributeName is what HCL takes as a name.
+var attributeName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+func checkTag(f reflect.StructField, name, options string) error {
+	switch {
+	case !f.IsExported():
+		return errors.New("a field that is not exported cannot be configured")
+	case !attributeName.MatchString(name):
+		return fmt.Errorf("the name %q in the config tag is not lower-case letters, digits and underscores", name)
+	case options != "" && options != "required":
+		return fmt.Errorf("the option %q in the config tag is not known; there is required", options)
+	}
+	return nil
+}
+
+// attributeTags are the tags that say nothing on a block.
+var attributeTags = []string{"default", "choices", "format", "sensitive", "deprecated"}
+
+func field(out *pluginv1.ConfigSchema, f reflect.StructField, name string, required bool, within map[reflect.Type]bool) error {
+	ft := base(f.Type)
+	elem, list := ft, false
+	if ft.Kind() == reflect.Slice {
+		elem, list = base(ft.Elem()), true
+	}
 	if elem.Kind() == reflect.Struct {
-		nested, err := Of(elem)
+		for _, tag := range attributeTags {
+			if _, ok := f.Tag.Lookup(tag); ok {
+				return fmt.Errorf("a block takes no %s tag; put it on the block's attributes", tag)
+			}
+		}
+		if !tagged(elem) {
+			return fmt.Errorf("type %s has no form in HCL: none of its fields has a config tag", elem)
+		}
+		nested, err := of(elem, within)
 		if err != nil {
 			return err
 		}
@@ -80,18 +130,36 @@ func field(out *pluginv1.ConfigSchema, f reflect.StructField, name string, requi
 		return err
 	}
 	a := &pluginv1.Attribute{
-		Name: name, Type: typ, Required: required, Doc: f.Tag.Get("doc"), Format: f.Tag.Get("format"),
-		Sensitive: f.Tag.Get("sensitive") == "true", Deprecated: f.Tag.Get("deprecated"),
+		Name: name, Type: typ, Required: required, Doc: f.Tag.Get("doc"), Format: f.Tag.Get("format"), Deprecated: f.Tag.Get("deprecated"),
 	}
-	if ft == durationType {
+	if s, ok := f.Tag.Lookup("sensitive"); ok {
+		if a.Sensitive, err = strconv.ParseBool(s); err != nil {
+			return fmt.Errorf("the sensitive tag is %q; write true or false", s)
+		}
+	}
+	switch {
+	case a.Format != "" && ft.Kind() != reflect.String:
+		return fmt.Errorf("the format %q is for strings", a.Format)
+	case a.Format != "" && a.Format != "path" && a.Format != "url" && a.Format != "duration":
+		return fmt.Errorf("the format %q is not known; there are path, url and duration", a.Format)
+	case ft == durationType:
 		a.Format = "duration"
 	}
-	if c := f.Tag.Get("choices"); c != "" {
+	if c, ok := f.Tag.Lookup("choices"); ok {
+		if ft.Kind() != reflect.String || c == "" {
+			return errors.New("choices are for strings, separated by commas")
+		}
 		a.Choices = strings.Split(c, ",")
 	}
 	if d, ok := f.Tag.Lookup("default"); ok {
+		if required {
+			return errors.New("what is required has no use for a default")
+		}
 		if a.DefaultJson, err = defaultJSON(ft, d); err != nil {
 			return fmt.Errorf("default %q: %w", d, err)
+		}
+		if a.Choices != nil && !slices.Contains(a.Choices, d) {
+			return fmt.Errorf("default %q is none of %s", d, strings.Join(a.Choices, ", "))
 		}
 	}
 	out.Attributes = append(out.Attributes, a)
@@ -99,20 +167,17 @@ func field(out *pluginv1.ConfigSchema, f reflect.StructField, name string, requi
 }
 
 func defaultJSON(t reflect.Type, text string) ([]byte, error) {
-	if t == durationType {
-		if _, err := time.ParseDuration(text); err != nil {
+	b := []byte(text)
+	if t == durationType || t.Kind() == reflect.String {
+		var err error
+		if b, err = json.Marshal(text); err != nil {
 			return nil, err
 		}
-		return json.Marshal(text)
 	}
-	if t.Kind() == reflect.String {
-		return json.Marshal(text)
+	if errs := decodeValue(b, reflect.New(t).Elem(), nil); len(errs) > 0 {
+		return nil, errs[0].Err
 	}
-	v := reflect.New(t)
-	if err := json.Unmarshal([]byte(text), v.Interface()); err != nil {
-		return nil, err
-	}
-	return []byte(text), nil
+	return b, nil
 }
 
 // expression is HCL's type expression for a Go type.
@@ -129,6 +194,10 @@ func expression(t reflect.Type) (string, error) {
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
 		return "number", nil
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			// encoding/json takes it for a text in base64.
+			return "", fmt.Errorf("type %s has no form in HCL; take a string", t)
+		}
 		e, err := expression(t.Elem())
 		return "list(" + e + ")", err
 	case reflect.Map:
@@ -197,8 +266,9 @@ func decodeStruct(object map[string]json.RawMessage, v reflect.Value, path []str
 		}
 		switch {
 		case set:
-			errs = append(errs, decodeValue(raw, fv, at)...)
-			if c := f.Tag.Get("choices"); c != "" && base(f.Type).Kind() == reflect.String {
+			wrong := decodeValue(raw, fv, at)
+			errs = append(errs, wrong...)
+			if c := f.Tag.Get("choices"); len(wrong) == 0 && c != "" && base(f.Type).Kind() == reflect.String {
 				errs = append(errs, choice(reflect.Indirect(fv).String(), strings.Split(c, ","), at)...)
 			}
 		case options == "required":
@@ -208,7 +278,7 @@ func decodeStruct(object map[string]json.RawMessage, v reflect.Value, path []str
 			errs = append(errs, defaults(fv, at)...)
 		}
 	}
-	for name := range object {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if !known[name] {
 			errs = append(errs, &Error{append(append([]string{}, path...), name), fmt.Errorf("%q is not known", name)})
 		}
@@ -285,6 +355,20 @@ func decodeValue(raw json.RawMessage, v reflect.Value, path []string) []*Error {
 		var errs []*Error
 		for i, e := range list {
 			errs = append(errs, decodeValue(e, v.Index(i), append(append([]string{}, path...), strconv.Itoa(i)))...)
+		}
+		return errs
+	}
+	if v.Kind() == reflect.Map && v.Type().Elem() == durationType {
+		var texts map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &texts); err != nil {
+			return []*Error{{path, fmt.Errorf("a map of durations is wanted")}}
+		}
+		v.Set(reflect.MakeMapWithSize(v.Type(), len(texts)))
+		var errs []*Error
+		for _, k := range slices.Sorted(maps.Keys(texts)) {
+			d := reflect.New(durationType).Elem()
+			errs = append(errs, decodeValue(texts[k], d, append(append([]string{}, path...), k))...)
+			v.SetMapIndex(reflect.ValueOf(k).Convert(v.Type().Key()), d)
 		}
 		return errs
 	}
