@@ -3,8 +3,8 @@ package sdk
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,21 +141,25 @@ func Invalid(path string, err error) error {
 
 // problems turns what open returned into problems with paths.
 func problems(err error) []*pluginv1.Problem {
-	if err == nil {
+	switch x := err.(type) {
+	case nil:
 		return nil
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
+	case *configError:
+		return []*pluginv1.Problem{{
+			Severity: pluginv1.Problem_SEVERITY_ERROR, Summary: "Invalid " + x.path[len(x.path)-1], Detail: printable(x.err.Error()), Path: x.path,
+		}}
+	case interface{ Unwrap() []error }:
 		var out []*pluginv1.Problem
-		for _, e := range many.Unwrap() {
+		for _, e := range x.Unwrap() {
 			out = append(out, problems(e)...)
 		}
 		return out
+	case interface{ Unwrap() error }:
+		// What an error is wrapped in is of less use than the place that it is about.
+		inner := problems(x.Unwrap())
+		if slices.ContainsFunc(inner, func(p *pluginv1.Problem) bool { return len(p.GetPath()) > 0 }) {
+			return inner
+		}
 	}
-	p := &pluginv1.Problem{Severity: pluginv1.Problem_SEVERITY_ERROR, Summary: "Invalid configuration", Detail: printable(err.Error())}
-	var c *configError
-	if errors.As(err, &c) {
-		p.Summary = "Invalid " + c.path[len(c.path)-1]
-		p.Detail, p.Path = printable(c.err.Error()), c.path
-	}
-	return []*pluginv1.Problem{p}
+	return []*pluginv1.Problem{{Severity: pluginv1.Problem_SEVERITY_ERROR, Summary: "Invalid configuration", Detail: printable(err.Error())}}
 }
