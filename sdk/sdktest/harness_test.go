@@ -210,7 +210,7 @@ func act(t testing.TB, info sdk.Info, fn acting) *sdktest.Collector {
 // TestBackPressure stops reading: the emitter must block, and lose nothing.
 func TestBackPressure(t *testing.T) {
 	t.Parallel()
-	const total = 2000
+	const total = 1500
 	padding := strings.Repeat("x", 16<<10)
 	begin := make(chan struct{})
 	var emitted atomic.Int64
