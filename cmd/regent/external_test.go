@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,14 +13,10 @@ import (
 )
 
 // TestExternalPlugin follows sdk/README.md: a module outside the repository, with a replace line, that
-// builds to a plugin which passes `regent plugin probe`.
+// passes its own tests and builds to a plugin which passes `regent plugin probe`.
 func TestExternalPlugin(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile(filepath.Join(root, "testdata", "plugins", "external", "main.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,15 +24,21 @@ func TestExternalPlugin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(readme, append([]byte("```go\n"), source...)) {
-		t.Error("sdk/README.md does not show testdata/plugins/external/main.go as it is")
-	}
-	if n := bytes.Count(source, []byte("\n")); n > 60 {
-		t.Errorf("the example has %d lines; 60 is what the README can ask for", n)
-	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "main.go"), source, 0o644); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"main.go", "main_test.go"} {
+		source, err := os.ReadFile(filepath.Join(root, "testdata", "plugins", "external", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(readme, slices.Concat([]byte("```go\n"), source, []byte("```\n"))) {
+			t.Errorf("sdk/README.md does not show testdata/plugins/external/%s as it is", name)
+		}
+		if n := bytes.Count(source, []byte("\n")); n > 60 {
+			t.Errorf("%s has %d lines; 60 is what the README can ask for", name, n)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), source, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	// The sums of the repository are those of the plugin: the test needs nothing that it does not have.
 	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
@@ -50,6 +53,7 @@ func TestExternalPlugin(t *testing.T) {
 		{"mod", "edit", "-replace", "github.com/regent-dev/regent=" + root},
 		{"mod", "tidy"},
 		{"build", "-o", "collector-folder", "."},
+		{"test", "."},
 	} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = dir
@@ -78,31 +82,5 @@ func TestExternalPlugin(t *testing.T) {
 	}
 	if code := run(t.Context(), []string{"plugin", "probe", binary, "--config", config, "--watch", "1s"}, nil, &out, &errOut); code != 0 {
 		t.Errorf("regent plugin probe: exit code %d\n%s%s", code, out.String(), errOut.String())
-	}
-}
-
-// TestOurPlugins holds the plugins that come with Regent to the same contract.
-func TestOurPlugins(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "in"), []byte(`{"source":"s","id":"1"}`+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, config := range map[string]string{
-		"collector-host":   `{}`,
-		"collector-files":  `{"paths":["` + dir + `/in"],"format":"regent"}`,
-		"collector-exec":   `{"command":["/bin/echo","{\"source\":\"s\"}"],"kind":"event"}`,
-		"notifier-file":    `{"path":"` + dir + `/out"}`,
-		"notifier-webhook": `{"url":"http://127.0.0.1:1/"}`,
-		"notifier-exec":    `{"command":["/bin/cat"]}`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, r := range sdktest.Check(t.Context(), filepath.Join(bin, name), sdktest.Options{Config: []byte(config)}) {
-				if !r.OK {
-					t.Errorf("%s: %s", r.Name, r.Detail)
-				}
-			}
-		})
 	}
 }

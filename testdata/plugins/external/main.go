@@ -53,8 +53,8 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 	return sweep.End(ctx, true)
 }
 
-func main() {
-	info := sdk.Info{Name: "folder", Version: "0.1.0", Summary: "Records the files of a folder."}
-	info.ResourceTypes = []sdk.ResourceType{{Type: fileType, Schema: sdk.ConfigurationSchema(file{})}}
-	sdk.ServeCollector(info, open)
-}
+var info = sdk.Info{Name: "folder", Version: "0.1.0", Summary: "Records the files of a folder.", ResourceTypes: []sdk.ResourceType{
+	{Type: fileType, Schema: sdk.ConfigurationSchema(file{})},
+}}
+
+func main() { sdk.ServeCollector(info, open) }
