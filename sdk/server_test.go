@@ -21,6 +21,7 @@ import (
 	"github.com/regent-dev/regent/sdk"
 	pluginv1 "github.com/regent-dev/regent/sdk/proto/plugin/v1"
 	"github.com/regent-dev/regent/sdk/sdktest"
+	"github.com/regent-dev/regent/sdk/wire"
 )
 
 // blocks is a configuration with everything that a path can lead through.
@@ -490,5 +491,50 @@ func TestNotifyAnswersInOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]sdk.Result{sdk.Delivered("a"), sdk.Delivered("b"), sdk.Delivered("a")}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestAcknowledge carries the author's answer to the daemon.
+func TestAcknowledge(t *testing.T) {
+	t.Parallel()
+	var told uint64
+	var fail error
+	deaf := sdk.CollectorServer(info, func(context.Context, blocks, sdk.Env) (sdk.Collector, error) {
+		return struct{ sdk.Collector }{&scripted{}}, nil
+	})
+	s := sdk.CollectorServer(info, func(context.Context, blocks, sdk.Env) (sdk.Collector, error) {
+		return &scripted{acknowledge: func(_ context.Context, id uint64) error { told = id; return fail }}, nil
+	})
+	ctx, good, request := t.Context(), &pluginv1.ConfigureRequest{Config: []byte(`{"name":"n"}`)}, &pluginv1.AcknowledgeRequest{CheckpointId: 7}
+	for _, p := range []pluginv1.PluginServer{deaf.Plugin, s.Plugin} {
+		if r, err := p.Configure(ctx, good); err != nil || len(r.GetProblems()) > 0 {
+			t.Fatalf("%v, %v", r, err)
+		}
+	}
+	if _, err := s.Collector.Acknowledge(ctx, request); err != nil || told != 7 {
+		t.Errorf("told %d: %v", told, err)
+	}
+	fail = errors.New("the queue is gone")
+	if _, err := s.Collector.Acknowledge(ctx, request); status.Code(err) != codes.Unknown || !strings.Contains(err.Error(), "the queue is gone") {
+		t.Errorf("%v", err)
+	}
+	if _, err := deaf.Collector.Acknowledge(ctx, request); status.Code(err) != codes.Unimplemented {
+		t.Errorf("a collector that takes none: %v", err)
+	}
+}
+
+// TestMessageLimit sends more than one message may hold, to a plugin that lives on.
+func TestMessageLimit(t *testing.T) {
+	t.Parallel()
+	n := notifier(t, &scripted{notify: func(_ context.Context, no sdk.Notification) sdk.Result {
+		return sdk.Delivered(fmt.Sprint(len(no.Text)))
+	}})
+	configure(t, n)
+	if _, err := n.DeliverAll(t.Context(), sdk.Notification{Text: strings.Repeat("x", wire.MaxMessage)}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("more than is allowed: %v", err)
+	}
+	const most = wire.MaxMessage - 4096
+	if r := n.Deliver(sdk.Notification{Text: strings.Repeat("x", most)}); r.Detail != fmt.Sprint(most) {
+		t.Errorf("nearly as much as is allowed: %+v", r)
 	}
 }
