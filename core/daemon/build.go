@@ -188,7 +188,7 @@ func (b *Build) bind(ctx context.Context, d Describer) {
 			if p := b.Config.Plugins[inst.Plugin]; p != nil && errors.As(a.err, &sum) {
 				where = p.SHA256Where
 			}
-			b.Problems.Warnf(&where, NotStarted, "%v", a.err)
+			b.Problems.Warnf(&where, NotStarted, "%s: %v", inst.ID, a.err)
 			continue
 		}
 		role := pluginv1.Role_ROLE_COLLECTOR
