@@ -86,7 +86,7 @@ package compliance.bench.closed
 
 deny contains {"msg": $"sent={input.resource.configuration.sent};", "path": "/configuration/open"} if input.resource.configuration.open
 `)
-		d := benchDaemon(b, dir, fmt.Sprintf(`
+		d := runDaemon(b, dir, fmt.Sprintf(`
 policies {
   path = "p"
 }

@@ -28,7 +28,7 @@ func BenchmarkScale(b *testing.B) {
 			config := fmt.Sprintf("policies {\n  path = \"p\"\n}\ncollector \"files\" \"items\" {\n  config {\n    paths  = [%q]\n    format = \"regent\"\n  }\n}\n", in)
 			for b.Loop() {
 				start := time.Now()
-				d := benchDaemon(b, dir, config)
+				d := runDaemon(b, dir, config)
 				s, end := d.until("all resources", 10*time.Minute, func(s api.Status) bool { return s.Sum.Stored >= int64(n) && s.Work == 0 })
 				verdicts := int64(0)
 				for _, v := range s.Verdicts {
@@ -44,7 +44,7 @@ func BenchmarkScale(b *testing.B) {
 				b.ReportMetric(float64(folderSize(b, dir+"/d"))/float64(n), "stored-B/resource")
 
 				start = time.Now()
-				d = benchDaemon(b, dir, config)
+				d = runDaemon(b, dir, config)
 				ready := d.ready()
 				b.ReportMetric(ready.Sub(start).Seconds()*1000, "ms-to-ready")
 				b.ReportMetric(d.memory("VmRSS"), "restarted-MiB")
@@ -59,16 +59,16 @@ func BenchmarkScale(b *testing.B) {
 
 // ready waits until the daemon says that it records and judges.
 func (d *bench) ready() time.Time {
-	d.b.Helper()
+	d.tb.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(d.b.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(d.tb.Context(), 5*time.Second)
 		err := d.call(ctx, "GET", "/-/ready", nil, nil, nil)
 		cancel()
 		if err == nil {
 			return time.Now()
 		}
 	}
-	d.b.Fatalf("never ready: %s", d.log.String())
+	d.tb.Fatalf("never ready: %s", d.log.String())
 	return time.Time{}
 }
 
@@ -120,7 +120,7 @@ deny contains {"msg": $"{input.resource.resourceId} is of size {input.resource.c
 func BenchmarkReload(b *testing.B) {
 	dir := benchDir(b)
 	benchPolicies(b, filepath.Join(dir, "p"), 100)
-	d := benchDaemon(b, dir, "policies {\n  path = \"p\"\n}\n")
+	d := runDaemon(b, dir, "policies {\n  path = \"p\"\n}\n")
 	d.until("start", time.Minute, func(s api.Status) bool { return s.Generation.Policies == 100 })
 	round := 0
 	reload := func(b *testing.B) {
@@ -165,12 +165,12 @@ func BenchmarkReload(b *testing.B) {
 }
 
 func (d *bench) generation() int64 {
-	d.b.Helper()
+	d.tb.Helper()
 	var s api.Status
-	ctx, cancel := context.WithTimeout(d.b.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(d.tb.Context(), 10*time.Second)
 	defer cancel()
 	if err := d.call(ctx, "GET", "/v1/status", nil, nil, &s); err != nil {
-		d.b.Fatal(err)
+		d.tb.Fatal(err)
 	}
 	return s.Generation.Number
 }

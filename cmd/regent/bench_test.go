@@ -15,9 +15,9 @@ import (
 	"github.com/regent-dev/regent/core/api"
 )
 
-// bench is a real daemon that a benchmark runs, with its own configuration and data folder.
+// bench is a real daemon that a benchmark or a test runs, with its own configuration and data folder.
 type bench struct {
-	b   *testing.B
+	tb  testing.TB
 	dir string
 	cmd *exec.Cmd
 	log bytes.Buffer
@@ -36,15 +36,15 @@ func benchDir(b *testing.B) string {
 	return dir
 }
 
-// benchDaemon starts a daemon in a folder; config is what its configuration has beside folders and log.
-func benchDaemon(b *testing.B, dir, config string) *bench {
+// runDaemon starts a daemon in a folder; config is what its configuration has beside folders and log.
+func runDaemon(b testing.TB, dir, config string) *bench {
 	b.Helper()
 	path := filepath.Join(dir, "regent.hcl")
 	text := fmt.Sprintf("data_dir = %q\nplugin_dir = %q\nlog {\n  level = \"error\"\n}\n%s", dir+"/d", bin, config)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	d := &bench{b: b, dir: dir, client: &client{address: "unix://" + dir + "/d/regent.sock"}}
+	d := &bench{tb: b, dir: dir, client: &client{address: "unix://" + dir + "/d/regent.sock"}}
 	d.cmd = exec.Command(filepath.Join(bin, "regent"), "run", "-c", path)
 	d.cmd.Stderr = &d.log
 	if err := d.cmd.Start(); err != nil {
@@ -61,44 +61,44 @@ func (d *bench) stop() {
 	}
 	_ = d.cmd.Process.Signal(os.Interrupt)
 	if err := d.cmd.Wait(); err != nil {
-		d.b.Errorf("the daemon ended with %v: %s", err, d.log.String())
+		d.tb.Errorf("the daemon ended with %v: %s", err, d.log.String())
 	}
 }
 
 // until asks for the status until it is as wanted, and returns it with the time of the answer.
 func (d *bench) until(what string, limit time.Duration, ok func(api.Status) bool) (api.Status, time.Time) {
-	d.b.Helper()
+	d.tb.Helper()
 	var s api.Status
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(d.b.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(d.tb.Context(), 10*time.Second)
 		err := d.call(ctx, "GET", "/v1/status", nil, nil, &s)
 		cancel()
 		if err == nil && ok(s) {
 			return s, time.Now()
 		}
 	}
-	d.b.Fatalf("%s: not within %s; %+v, %d pending\n%s", what, limit, s.Sum, s.Work, d.log.String())
+	d.tb.Fatalf("%s: not within %s; %+v, %d pending\n%s", what, limit, s.Sum, s.Work, d.log.String())
 	return s, time.Time{}
 }
 
 // memory returns a value of the daemon's /proc/PID/status in MiB: VmHWM is the most that was resident,
 // VmRSS what is now.
 func (d *bench) memory(name string) float64 {
-	d.b.Helper()
+	d.tb.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
 	if err != nil {
-		d.b.Skip("memory is read from /proc, which is not here")
+		d.tb.Skip("memory is read from /proc, which is not here")
 	}
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
 			if err != nil {
-				d.b.Fatal(err)
+				d.tb.Fatal(err)
 			}
 			return float64(kib) / 1024
 		}
 	}
-	d.b.Fatalf("no %s in /proc", name)
+	d.tb.Fatalf("no %s in /proc", name)
 	return 0
 }
 

@@ -36,13 +36,13 @@ func BenchmarkCloudTrail(b *testing.B) {
 			}
 			config := fmt.Sprintf("policies {\n  %s\n}\n", policies)
 			for b.Loop() {
-				d := benchDaemon(b, dir, config)
+				d := runDaemon(b, dir, config)
 				d.until("start", 30*time.Second, func(s api.Status) bool { return s.Generation.Policies == alarms })
 				// The collector comes with a new configuration, so that only its work is measured.
 				config := config + fmt.Sprintf("collector \"files\" \"trail\" {\n  config {\n    paths  = [%q]\n    format = \"cloudtrail\"\n    follow = false\n  }\n}\n", in)
 				d.stop()
 				start := time.Now()
-				d = benchDaemon(b, dir, config)
+				d = runDaemon(b, dir, config)
 				_, began := d.until("the first record", 30*time.Second, func(s api.Status) bool { return s.Sum.Stored > 0 })
 				s, end := d.until("all records", 5*time.Minute, func(s api.Status) bool { return s.Sum.Stored >= trailRecords })
 				if s.Sum.Stored != trailRecords || s.Alarms.All == 0 {
