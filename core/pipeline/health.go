@@ -105,7 +105,7 @@ func (h *health) blocked(id verdict.PolicyID, record func() string) bool {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.crashed[string(id)+" "+record()]
+	return h.crashed[string(id)+" "+marked(record())]
 }
 
 // policyFails opens the condition that an alarm policy fails on events. Its state is left alone: a

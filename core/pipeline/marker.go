@@ -66,14 +66,25 @@ func OpenMarker(path string) (*Marker, []Pair, error) {
 	return out, left, nil
 }
 
+// maxMarked is how long the name of a record may be in a slot; what is left of it is for the policy.
+const maxMarked = 512
+
+// marked is the name of a record as it stands in a slot. A long one is told from others by its digest.
+func marked(name string) string {
+	if len(name) <= maxMarked {
+		return name
+	}
+	return name[:maxMarked-65] + " " + record.Sum([]byte(name)).String()
+}
+
 // Begin implements policy.Marker.
-func (m *Marker) Begin(policy, record string) func() {
+func (m *Marker) Begin(policy, name string) func() {
 	select {
 	case i := <-m.free:
 		slot := m.memory[i*markerSize : (i+1)*markerSize-1]
 		n := copy(slot, policy)
 		n += copy(slot[n:], " ")
-		n += copy(slot[n:], record)
+		n += copy(slot[n:], marked(name))
 		m.memory[i*markerSize+n] = 0
 		return func() {
 			m.memory[i*markerSize] = 0
