@@ -366,7 +366,7 @@ func TestAnswers(t *testing.T) {
 		t.Errorf("diff %+v", f.Diff)
 	}
 	// Its target bears both the id and the name of the resource, and it happened once.
-	if len(f.Events) != 1 || f.Events[0].Index != 0 {
+	if len(f.Events) != 1 || f.Events[0].Number == 0 {
 		t.Errorf("events %+v", f.Events)
 	}
 	var r ResourceDetail

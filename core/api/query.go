@@ -151,7 +151,7 @@ func explained(tx *store.Tx, f *store.ResourceFinding) (FindingDetail, error) {
 		for i := range events {
 			// A target may bear both the id and the name.
 			ev := shownEvent(&events[i])
-			if !slices.ContainsFunc(out.Events, func(e Event) bool { return e.Sequence == ev.Sequence && e.Index == ev.Index }) {
+			if !slices.ContainsFunc(out.Events, func(e Event) bool { return e.Number == ev.Number }) {
 				out.Events = append(out.Events, ev)
 			}
 		}
@@ -163,7 +163,7 @@ func explained(tx *store.Tx, f *store.ResourceFinding) (FindingDetail, error) {
 }
 
 func shownEvent(r *store.EventRow) Event {
-	return Event{Sequence: r.Seq, Index: r.Index, Instance: r.Instance, Received: r.Received, Event: r.Event.Body}
+	return Event{Number: r.Number, Instance: r.Instance, Received: r.Received, Event: r.Event.Body}
 }
 
 // versionOf resolves a version as people write it: a number, a time, "current" or "previous".

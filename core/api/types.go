@@ -59,8 +59,8 @@ type FindingDetail struct {
 
 // Event is a recorded event.
 type Event struct {
-	Sequence int64           `json:"sequence"`
-	Index    int             `json:"index"`
+	// Number counts all events in the order in which they were recorded.
+	Number   int64           `json:"number"`
 	Instance record.Instance `json:"instance"`
 	Received time.Time       `json:"received"`
 	Event    json.RawMessage `json:"event"`

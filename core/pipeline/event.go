@@ -33,7 +33,7 @@ func (c *commit) newEvents(prep *prepared) (newEvents, error) {
 	if len(all) == 0 {
 		return newEvents{}, nil
 	}
-	dups, err := c.tx.Duplicates(all)
+	dups, err := c.tx.Duplicates(all, false)
 	if err != nil {
 		return newEvents{}, fmt.Errorf("look for duplicates: %w", err)
 	}

@@ -97,10 +97,10 @@ func FuzzDecodeVerdicts(f *testing.F) {
 }
 
 func FuzzReadPlace(f *testing.F) {
-	f.Add(eventPlace{1, -2, 3}.String())
+	f.Add(EventPlace{1, -2}.String())
 	f.Fuzz(func(t *testing.T, s string) {
-		if p, err := readPlace(s); err == nil {
-			if again, err := readPlace(p.String()); err != nil || again != p {
+		if p, err := ParseEventPlace(s); err == nil {
+			if again, err := ParseEventPlace(p.String()); err != nil || again != p {
 				t.Fatalf("%v becomes %v (%v)", p, again, err)
 			}
 		}

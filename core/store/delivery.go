@@ -40,7 +40,7 @@ type Delivery struct {
 	// Answer is what the receiver or the transport said last.
 	Answer string `json:"answer,omitempty"`
 	// Document is the notification as JSON.
-	Document json.RawMessage `json:"document"`
+	Document json.RawMessage `json:"document,omitempty"`
 }
 
 // AddDelivery appends a delivery and returns its number. One behind a pending one of its group waits for
@@ -64,10 +64,24 @@ func (tx *Tx) AddDelivery(d Delivery) (int64, error) {
 		err = tx.run(`INSERT INTO deliveries (seq, id, route, instance, group_key, class, created, next, attempts, state, changed, answer, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			seq, d.ID, d.Route, string(d.Instance), d.GroupKey, string(d.Class), micros(d.Created), micros(d.Next), d.Attempts, string(d.State), micros(d.Changed), d.Answer, document)
 	}
+	if err == nil {
+		d.Seq = seq
+		err = tx.deliveryState(d, d.Created)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("write delivery %s: %w", d.ID, err)
 	}
 	return seq, nil
+}
+
+// deliveryState notes the state that a delivery came into.
+func (tx *Tx) deliveryState(d Delivery, at time.Time) error {
+	d.Next = time.Time{}
+	body, err := tx.packJSON("delivery state", d)
+	if err != nil {
+		return err
+	}
+	return tx.addHistory(deliveryHistory, micros(at), body)
 }
 
 // pendingInGroup returns the first pending delivery of a group beside one, 0 where there is none.
@@ -115,6 +129,10 @@ func (tx *Tx) PutDelivery(d Delivery) error {
 		micros(d.Next), d.Attempts, string(d.State), micros(d.Changed), d.Answer, d.Seq)
 	if err == nil && hadTurn && d.State != Pending && other != 0 {
 		err = tx.run(`UPDATE deliveries SET next = ? WHERE seq = ?`, micros(dueAt(d.Changed)), other)
+	}
+	if err == nil && state != string(d.State) {
+		d.Document = nil
+		err = tx.deliveryState(d, d.Changed)
 	}
 	if err != nil {
 		return fmt.Errorf("write delivery %s: %w", d.ID, err)

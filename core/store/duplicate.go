@@ -2,9 +2,11 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/regent-dev/regent/core/record"
@@ -38,6 +40,11 @@ type duplicates struct {
 	// recent are where duplicates were found last. What is sent again comes in the order in which it
 	// came first, so the next one is most likely behind.
 	recent [2]recentPlace
+	// opened are the checks of the batches looked at last, the last used first.
+	opened []*batchChecks
+	// older are the segments before sealed, for who asks for more than DupWindow; nil where they are not
+	// at hand.
+	older []*sealedSegment
 	// numbers is memory to work in.
 	numbers []int64
 
@@ -62,10 +69,52 @@ type pendingEvent struct {
 	before int
 }
 
-// recentPlace is a place in an opened batch.
+// recentPlace is a place in a batch.
 type recentPlace struct {
-	batch *openBatch
+	batch *batchChecks
 	index int
+}
+
+// batchChecks are the checks of a batch's events.
+type batchChecks struct {
+	seq, received int64
+	checks        []byte
+}
+
+// A check is what tells whether two events are the same, also when the event itself has moved to the
+// lake: the digest of its content, and a further piece of the digest of its source and id, whose first
+// piece is the fingerprint by which it was found.
+const (
+	checkBytes = len(record.Digest{}) + 4
+	// openedChecks bounds the batches whose checks are at hand.
+	openedChecks = 64
+)
+
+func appendCheck(out []byte, ev *record.Event) []byte {
+	out = append(out, ev.Hash[:]...)
+	id := identity(ev)
+	return append(out, id[:]...)
+}
+
+// identity is a piece of the digest of an event's source and id.
+func identity(ev *record.Event) (out [4]byte) {
+	b := make([]byte, 0, 128)
+	b = append(append(append(b, ev.Source...), 0), ev.ID...)
+	sum := sha256.Sum256(b)
+	copy(out[:], sum[:])
+	return out
+}
+
+func (b *batchChecks) len() int { return len(b.checks) / checkBytes }
+
+// is reports whether the event at an index has a content.
+func (b *batchChecks) is(index int, hash *record.Digest) bool {
+	return bytes.Equal(b.checks[index*checkBytes:][:len(hash)], hash[:])
+}
+
+// hasIdentity reports whether the event at an index has a source and id.
+func (b *batchChecks) hasIdentity(index int, id [4]byte) bool {
+	return bytes.Equal(b.checks[index*checkBytes+len(record.Digest{}):][:len(id)], id[:])
 }
 
 // ahead is how many events behind a recent place are looked at.
@@ -177,6 +226,9 @@ func (d *duplicates) commit() {
 		d.newest = max(d.newest, b.received)
 	}
 	for len(d.sealed) > 0 && d.sealed[0].newest < d.since() {
+		if d.older != nil {
+			d.older = append(d.older, d.sealed[0])
+		}
 		d.sealed = d.sealed[1:]
 	}
 	d.rollback()
@@ -192,24 +244,64 @@ func (d *duplicates) rollback() {
 	d.sealing = nil
 }
 
-// Duplicates says for each event whether it was stored in the last DupWindow, or in this transaction.
-// It must be asked in the writing transaction that then appends the batch. Events of the slice are not
-// compared with each other.
-func (tx *Tx) Duplicates(events []record.Event) ([]Dup, error) {
-	tx.s.dups.index()
+// Duplicates says for each event whether it was stored in the last DupWindow, or in this transaction;
+// with ever, whether it was stored at all and is not past its retention. It must be asked in the writing
+// transaction that then appends the batch. Events of the slice are not compared with each other.
+func (tx *Tx) Duplicates(events []record.Event, ever bool) ([]Dup, error) {
+	d := tx.s.dups
+	d.index()
+	if ever && d.older == nil {
+		if err := d.loadOlder(tx); err != nil {
+			return nil, fmt.Errorf("look for duplicates: %w", err)
+		}
+	}
 	out := make([]Dup, len(events))
 	for i := range events {
 		var err error
-		if out[i], err = tx.duplicate(&events[i]); err != nil {
+		if out[i], err = tx.duplicate(&events[i], ever); err != nil {
 			return nil, fmt.Errorf("look for duplicates: %w", err)
 		}
 	}
 	return out, nil
 }
 
-func (tx *Tx) duplicate(ev *record.Event) (Dup, error) {
+// ForgetOlder lets go of what Duplicates holds to look for events older than DupWindow. The next one who
+// asks for them reads it again.
+func (tx *Tx) ForgetOlder() { tx.s.dups.older = nil }
+
+// loadOlder reads the filters of the segments that are past DupWindow.
+func (d *duplicates) loadOlder(tx *Tx) error {
+	first := int64(math.MaxInt64)
+	if len(d.sealed) > 0 {
+		first = d.sealed[0].id
+	} else if d.sealing != nil {
+		first = d.sealing.id
+	}
+	older := []*sealedSegment{}
+	err := tx.each(`SELECT id, first_event, newest, filter FROM event_segments WHERE id < ? ORDER BY id`, []any{first}, func(r *sql.Rows) error {
+		var s sealedSegment
+		var filter sql.RawBytes
+		if err := r.Scan(&s.id, &s.first, &s.newest, &filter); err != nil {
+			return err
+		}
+		var ok bool
+		if s.filter, ok = readBloom(filter); !ok {
+			return fmt.Errorf("%w: filter of segment %d", ErrCorrupt, s.id)
+		}
+		older = append(older, &s)
+		return nil
+	})
+	d.older = older
+	return err
+}
+
+func (tx *Tx) duplicate(ev *record.Event, ever bool) (Dup, error) {
 	d := tx.s.dups
-	if d.isRecent(ev) {
+	since := d.since()
+	if ever {
+		since = math.MinInt64
+	}
+	if d.isRecent(ev, since) {
 		return DupSame, nil
 	}
 	fp := fingerprint(ev)
@@ -219,19 +311,29 @@ func (tx *Tx) duplicate(ev *record.Event) (Dup, error) {
 	}
 	var err error
 	d.numbers = d.open.find(fp, d.numbers[:0])
-	if answer, err = tx.compare(ev, d.numbers, answer); err != nil || answer == DupSame {
+	if answer, err = tx.compare(ev, d.numbers, since, answer); err != nil || answer == DupSame {
 		return answer, err
 	}
+	if answer, err = tx.compareSealed(ev, fp, d.sealed, since, answer); err != nil || answer == DupSame || !ever {
+		return answer, err
+	}
+	return tx.compareSealed(ev, fp, d.older, since, answer)
+}
+
+// compareSealed holds an event against those of sealed segments, the newest first.
+func (tx *Tx) compareSealed(ev *record.Event, fp uint32, segments []*sealedSegment, since int64, answer Dup) (Dup, error) {
+	d := tx.s.dups
 	h := mixed(fp)
-	for i := len(d.sealed) - 1; i >= 0; i-- {
-		s := d.sealed[i]
+	for i := len(segments) - 1; i >= 0; i-- {
+		s := segments[i]
 		if !s.filter.has(h) {
 			continue
 		}
+		var err error
 		if d.numbers, err = tx.findSealed(s.id, s.first, fp, d.numbers[:0]); err != nil {
 			return answer, err
 		}
-		if answer, err = tx.compare(ev, d.numbers, answer); err != nil || answer == DupSame {
+		if answer, err = tx.compare(ev, d.numbers, since, answer); err != nil || answer == DupSame {
 			return answer, err
 		}
 	}
@@ -239,14 +341,14 @@ func (tx *Tx) duplicate(ev *record.Event) (Dup, error) {
 }
 
 // isRecent reports whether an event is one of the next behind a recent place.
-func (d *duplicates) isRecent(ev *record.Event) bool {
+func (d *duplicates) isRecent(ev *record.Event, since int64) bool {
 	for i := range d.recent {
 		r := &d.recent[i]
-		if r.batch == nil || r.batch.received < d.since() {
+		if r.batch == nil || r.batch.received < since {
 			continue
 		}
-		for at := r.index + 1; at <= r.index+ahead && at < len(r.batch.bodies); at++ {
-			if bytes.Equal(r.batch.bodies[at], ev.Body) {
+		for at := r.index + 1; at <= r.index+ahead && at < r.batch.len(); at++ {
+			if r.batch.is(at, &ev.Hash) {
 				r.index = at
 				return true
 			}
@@ -269,54 +371,57 @@ func (d *duplicates) duplicateOfPending(ev *record.Event, fp uint32) Dup {
 }
 
 // compare holds an event against stored ones with its fingerprint.
-func (tx *Tx) compare(ev *record.Event, numbers []int64, answer Dup) (Dup, error) {
+func (tx *Tx) compare(ev *record.Event, numbers []int64, since int64, answer Dup) (Dup, error) {
 	d := tx.s.dups
 	for _, number := range numbers {
 		seq, index, received, ok, err := tx.locate(number)
 		if err != nil {
 			return answer, err
 		}
-		if !ok || received < d.since() {
+		if !ok || received < since {
 			continue
 		}
-		b, err := tx.batch(seq)
+		b, err := tx.checksOf(seq, received)
 		if err != nil {
 			return answer, err
 		}
-		if b == nil || index >= len(b.bodies) {
-			continue
+		if index >= b.len() {
+			return answer, fmt.Errorf("%w: checks of batch %d", ErrCorrupt, seq)
 		}
-		if answer, err = compareBody(ev, b.bodies[index], answer); err != nil {
-			return answer, fmt.Errorf("event %d of batch %d: %w", index, seq, err)
-		}
-		if answer == DupSame {
+		switch {
+		case b.is(index, &ev.Hash):
 			if d.recent[0].batch == nil || d.recent[0].batch.seq != seq {
 				d.recent[1] = d.recent[0]
 			}
 			d.recent[0] = recentPlace{b, index}
-			return answer, nil
+			return DupSame, nil
+		case ev.ID != "" && b.hasIdentity(index, identity(ev)):
+			answer = DupConflict
 		}
 	}
 	return answer, nil
 }
 
-// compareBody holds an event against one stored body.
-func compareBody(ev *record.Event, body []byte, answer Dup) (Dup, error) {
-	if bytes.Equal(body, ev.Body) {
-		return DupSame, nil
+// checksOf returns the checks of a committed batch.
+func (tx *Tx) checksOf(seq, received int64) (*batchChecks, error) {
+	d := tx.s.dups
+	for i, b := range d.opened {
+		if b.seq == seq {
+			copy(d.opened[1:i+1], d.opened[:i])
+			d.opened[0] = b
+			return b, nil
+		}
 	}
-	stored, err := record.ParseEvent(body, record.Digest{})
-	if err != nil {
-		return answer, err
+	b := &batchChecks{seq: seq, received: received}
+	if _, err := tx.one(`SELECT checks FROM event_checks WHERE seq = ?`, []any{seq}, &b.checks); err != nil {
+		return nil, fmt.Errorf("read checks of batch %d: %w", seq, err)
 	}
-	if stored.Source != ev.Source || stored.ID != ev.ID {
-		return answer, nil
+	if len(d.opened) < openedChecks {
+		d.opened = append(d.opened, nil)
 	}
-	canonical, err := record.Canonical(body)
-	if err != nil {
-		return answer, err
-	}
-	return worse(answer, ev, record.Sum(canonical)), nil
+	copy(d.opened[1:], d.opened)
+	d.opened[0] = b
+	return b, nil
 }
 
 // worse keeps the stronger of two answers on an event and a stored one with its source and id. Without

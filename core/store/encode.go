@@ -18,8 +18,9 @@ import (
 type Encoded struct {
 	events           []record.Event
 	minTime, maxTime int64
-	// ids are the events' fingerprints in order.
+	// ids are the events' fingerprints in order, checks what duplicates are compared by.
 	ids    []uint32
+	checks []byte
 	filter []byte
 	data   []byte
 }
@@ -28,7 +29,7 @@ type Encoded struct {
 func (e *Encoded) Len() int { return len(e.events) }
 
 // Size returns how many bytes they take, the summary included.
-func (e *Encoded) Size() int { return len(e.data) + len(e.filter) + 4*len(e.ids) }
+func (e *Encoded) Size() int { return len(e.data) + len(e.filter) + 4*len(e.ids) + len(e.checks) }
 
 // filterBits is how many bits the filter of a batch takes for each different thing in it: one batch in
 // three hundred is opened in vain.
@@ -53,7 +54,7 @@ func EncodeEvents(events []record.Event) Encoded {
 	if len(events) == 0 {
 		return Encoded{}
 	}
-	e := Encoded{events: events, minTime: math.MaxInt64, maxTime: math.MinInt64, ids: make([]uint32, len(events))}
+	e := Encoded{events: events, minTime: math.MaxInt64, maxTime: math.MinInt64, ids: make([]uint32, len(events)), checks: make([]byte, 0, checkBytes*len(events))}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	raw := s.raw[:0]
@@ -63,6 +64,7 @@ func EncodeEvents(events []record.Event) Encoded {
 		at := ev.Time.UnixMicro()
 		e.minTime, e.maxTime = min(e.minTime, at), max(e.maxTime, at)
 		e.ids[i] = fingerprint(ev)
+		e.checks = appendCheck(e.checks, ev)
 		raw = binary.AppendUvarint(raw, uint64(len(ev.Body)))
 		raw = append(raw, ev.Body...)
 		addTokens(s.tokens, ev)

@@ -10,8 +10,21 @@ import (
 
 // PutEpisode writes an episode. due is when it ends unless it is written again; a zero time says that
 // it has ended.
+//
+// A state that the episode was not in before, or an acknowledgement, also enters its history.
 func (tx *Tx) PutEpisode(ep verdict.Episode, due time.Time) error {
+	before, err := tx.Episode(ep.ID)
+	if err != nil {
+		return err
+	}
 	body, err := tx.packJSON("episode", ep)
+	if err == nil && (before == nil || before.State != ep.State || (before.Acknowledged == nil) != (ep.Acknowledged == nil)) {
+		at := ep.StartedAt
+		if ep.EndedAt != nil {
+			at = *ep.EndedAt
+		}
+		err = tx.addHistory(episodeHistory, micros(at), body)
+	}
 	if err == nil {
 		err = tx.run(`INSERT INTO episodes (id, policy, account, name, severity, state, started, due, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, started = excluded.started, due = excluded.due, body = excluded.body`,
@@ -24,7 +37,25 @@ func (tx *Tx) PutEpisode(ep verdict.Episode, due time.Time) error {
 }
 
 // DeleteEpisode forgets an episode that turned out to be part of another.
-func (tx *Tx) DeleteEpisode(id string) error { return tx.run(`DELETE FROM episodes WHERE id = ?`, id) }
+// Its history says so by the state MERGED.
+func (tx *Tx) DeleteEpisode(id string) error {
+	ep, err := tx.Episode(id)
+	if err != nil || ep == nil {
+		return err
+	}
+	ep.State = verdict.AlarmMerged
+	body, err := tx.packJSON("episode", ep)
+	if err == nil {
+		err = tx.addHistory(episodeHistory, micros(ep.StartedAt), body)
+	}
+	if err == nil {
+		err = tx.run(`DELETE FROM episodes WHERE id = ?`, id)
+	}
+	if err != nil {
+		return fmt.Errorf("merge episode %s: %w", id, err)
+	}
+	return nil
+}
 
 // Episode returns an episode, nil where there is none.
 func (tx *Tx) Episode(id string) (*verdict.Episode, error) {

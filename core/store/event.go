@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/regent-dev/regent/core/lake/table"
 	"github.com/regent-dev/regent/core/record"
 )
 
@@ -35,24 +36,24 @@ type EventFilter struct {
 	Limit int
 }
 
-// EventRow is a recorded event with its place in the journal. The event's Hash is not filled in.
+// EventRow is a recorded event. The event's Hash is not filled in.
 type EventRow struct {
-	Seq      int64
-	Index    int
+	// Number counts all events in the order in which they were recorded.
+	Number   int64
 	Instance record.Instance
 	Received time.Time
 	Event    record.Event
 }
 
-// eventPlace orders events, newest first.
-type eventPlace struct{ at, seq, index int64 }
+// EventPlace orders events, newest first: by time, and by number where times are the same.
+type EventPlace struct{ At, Number int64 }
 
-func (r *EventRow) place() eventPlace {
-	return eventPlace{r.Event.Time.UnixMicro(), r.Seq, int64(r.Index)}
-}
+// Place returns where an event stands in a list.
+func (r *EventRow) Place() EventPlace { return EventPlace{r.Event.Time.UnixMicro(), r.Number} }
 
-func (p eventPlace) compare(o eventPlace) int {
-	return cmp.Or(cmp.Compare(o.at, p.at), cmp.Compare(o.seq, p.seq), cmp.Compare(o.index, p.index))
+// Compare returns less than 0 where p stands before o.
+func (p EventPlace) Compare(o EventPlace) int {
+	return cmp.Or(cmp.Compare(o.At, p.At), cmp.Compare(o.Number, p.Number))
 }
 
 // needles are byte strings of which a record that matches must hold every one, unless it has escapes.
@@ -67,7 +68,8 @@ func (f *EventFilter) needles() [][]byte {
 	return out
 }
 
-func (f *EventFilter) matches(ev *record.Event) bool {
+// Matches reports whether an event is one that the filter chooses; Text and After are not looked at.
+func (f *EventFilter) Matches(ev *record.Event) bool {
 	if f.ID != "" && ev.ID != f.ID || f.Action != "" && ev.Action != f.Action || f.Source != "" && ev.Source != f.Source ||
 		f.Outcome != "" && string(ev.Outcome) != f.Outcome || f.Account != "" && ev.AccountID != f.Account ||
 		f.Region != "" && ev.Region != f.Region || f.Address != "" && ev.Origin.Address != f.Address ||
@@ -110,7 +112,7 @@ type eventPage struct {
 	f       *EventFilter
 	needles [][]byte
 	text    []byte
-	after   *eventPlace
+	after   *EventPlace
 	limit   int
 	rows    []EventRow
 }
@@ -138,11 +140,11 @@ func (p *eventPage) take(b *openBatch, index int) error {
 	if err != nil {
 		return fmt.Errorf("%w: journal row %d, event %d: %w", ErrCorrupt, b.seq, index, err)
 	}
-	if !p.f.matches(&ev) {
+	if !p.f.Matches(&ev) {
 		return nil
 	}
-	row := EventRow{Seq: b.seq, Index: index, Instance: b.instance, Received: fromMicros(b.received), Event: ev}
-	if p.after != nil && row.place().compare(*p.after) <= 0 {
+	row := EventRow{Number: b.first + int64(index), Instance: b.instance, Received: fromMicros(b.received), Event: ev}
+	if p.after != nil && row.Place().Compare(*p.after) <= 0 {
 		return nil
 	}
 	p.rows = append(p.rows, row)
@@ -151,7 +153,7 @@ func (p *eventPage) take(b *openBatch, index int) error {
 
 // order sorts what was gathered and lets go of what does not fit on the page.
 func (p *eventPage) order() {
-	slices.SortFunc(p.rows, func(a, b EventRow) int { return a.place().compare(b.place()) })
+	slices.SortFunc(p.rows, func(a, b EventRow) int { return a.Place().Compare(b.Place()) })
 	if len(p.rows) > p.limit+1 {
 		clear(p.rows[p.limit+1:])
 		p.rows = p.rows[:p.limit+1]
@@ -163,11 +165,11 @@ func (p *eventPage) finish() ([]EventRow, string, error) {
 	if len(p.rows) <= p.limit {
 		return p.rows, "", nil
 	}
-	return p.rows[:p.limit], p.rows[p.limit-1].place().String(), nil
+	return p.rows[:p.limit], p.rows[p.limit-1].Place().String(), nil
 }
 
-// Events returns matching events, newest first by event time, and where the next page begins, "" at
-// the end.
+// Events returns matching events of the journal, newest first by event time, and where the next page
+// begins, "" at the end. What has moved to the lake is not among them.
 func (tx *Tx) Events(f EventFilter) ([]EventRow, string, error) {
 	p := &eventPage{f: &f, needles: f.needles(), limit: f.Limit}
 	if p.limit <= 0 {
@@ -177,7 +179,7 @@ func (tx *Tx) Events(f EventFilter) ([]EventRow, string, error) {
 		p.text = bytes.ToLower([]byte(f.Text))
 	}
 	if f.After != "" {
-		after, err := readPlace(f.After)
+		after, err := ParseEventPlace(f.After)
 		if err != nil {
 			return nil, "", err
 		}
@@ -242,7 +244,11 @@ func (tx *Tx) walkEvents(p *eventPage) ([]EventRow, string, error) {
 		top = p.f.To.UnixMicro() - 1
 	}
 	if p.after != nil {
-		top = min(top, p.after.at)
+		top = min(top, p.after.At)
+	}
+	drained, err := tx.Drained(table.Events)
+	if err != nil {
+		return nil, "", err
 	}
 	type summary struct{ seq, maxTime int64 }
 	tokens := p.f.tokens()
@@ -251,8 +257,8 @@ func (tx *Tx) walkEvents(p *eventPage) ([]EventRow, string, error) {
 		var candidates []summary
 		n := 0
 		err := tx.search(`SELECT seq, max_time, filter FROM event_batches
-			WHERE max_time >= ? AND max_time <= ? AND min_time <= ? AND (max_time < ? OR seq < ?)
-			ORDER BY max_time DESC, seq DESC LIMIT ?`, []any{from, belowTime, top, belowTime, belowSeq, summaries}, func(r *sql.Rows) error {
+			WHERE seq > ? AND max_time >= ? AND max_time <= ? AND min_time <= ? AND (max_time < ? OR seq < ?)
+			ORDER BY max_time DESC, seq DESC LIMIT ?`, []any{drained, from, belowTime, top, belowTime, belowSeq, summaries}, func(r *sql.Rows) error {
 			var b summary
 			var filter sql.RawBytes
 			if err := r.Scan(&b.seq, &b.maxTime, &filter); err != nil {
@@ -299,24 +305,26 @@ func (tx *Tx) walkEvents(p *eventPage) ([]EventRow, string, error) {
 var errCursor = errors.New("the page cursor is not one that was given out")
 
 // String is the form in which a place is given out as a cursor.
-func (p eventPlace) String() string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d.%d", p.at, p.seq, p.index))
+func (p EventPlace) String() string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", p.At, p.Number))
 }
 
-func readPlace(s string) (eventPlace, error) {
+// ParseEventPlace reads what String wrote.
+func ParseEventPlace(s string) (EventPlace, error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
-		return eventPlace{}, errCursor
+		return EventPlace{}, errCursor
 	}
-	parts := strings.Split(string(b), ".")
-	if len(parts) != 3 {
-		return eventPlace{}, errCursor
+	at, number, ok := strings.Cut(string(b), ".")
+	if !ok {
+		return EventPlace{}, errCursor
 	}
-	var n [3]int64
-	for i := range n {
-		if n[i], err = strconv.ParseInt(parts[i], 10, 64); err != nil {
-			return eventPlace{}, errCursor
-		}
+	var p EventPlace
+	if p.At, err = strconv.ParseInt(at, 10, 64); err != nil {
+		return EventPlace{}, errCursor
 	}
-	return eventPlace{n[0], n[1], n[2]}, nil
+	if p.Number, err = strconv.ParseInt(number, 10, 64); err != nil {
+		return EventPlace{}, errCursor
+	}
+	return p, nil
 }

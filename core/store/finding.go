@@ -95,7 +95,8 @@ func (tx *Tx) unpackJSON(packed []byte, to any) error {
 	return nil
 }
 
-// PutFinding writes the finding of a policy on a resource, which must be stored.
+// PutFinding writes the finding of a policy on a resource, which must be stored, and the state it came
+// into to its history.
 func (tx *Tx) PutFinding(resource int64, f verdict.Finding) error {
 	body, err := tx.packJSON("finding", f)
 	if err != nil {
@@ -124,6 +125,9 @@ func (tx *Tx) PutFinding(resource int64, f verdict.Finding) error {
 		err = tx.run(`INSERT INTO findings (place, id, policy, resource, status, outcome, severity, account, resource_type, resource_id, waiver, changed, body)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, next, f.ID, string(f.Policy), resource, string(f.Status), string(f.Outcome),
 			string(f.Severity), f.Subject.AccountID, f.Subject.ResourceType, f.Subject.ResourceID, f.Waiver, micros(changed), body)
+	}
+	if err == nil {
+		err = tx.addHistory(findingHistory, micros(changed), body)
 	}
 	if err != nil {
 		return fmt.Errorf("write finding %s: %w", f.ID, err)

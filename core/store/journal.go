@@ -60,6 +60,9 @@ func (tx *Tx) appendEvents(seq int64, b BatchRow, received int64) error {
 	if err := tx.run(`INSERT INTO event_ids (seq, ids) VALUES (?, ?)`, seq, encodeIDs(e.ids)); err != nil {
 		return err
 	}
+	if err := tx.run(`INSERT INTO event_checks (seq, checks) VALUES (?, ?)`, seq, e.checks); err != nil {
+		return err
+	}
 	d.pend(pendingBatch{seq: seq, first: first, received: received, encoded: e})
 	return nil
 }
@@ -158,7 +161,7 @@ type openBatch struct {
 	bodies   [][]byte
 }
 
-// batch opens a batch, nil where there is none.
+// batch opens a batch, nil where there is none, or where it has moved to the lake.
 func (tx *Tx) batch(seq int64) (*openBatch, error) {
 	// What this transaction wrote itself may yet be rolled back, and its number given to another.
 	own := tx.writable && tx.s.dups.isPending(seq)
@@ -167,6 +170,15 @@ func (tx *Tx) batch(seq int64) (*openBatch, error) {
 			return b, nil
 		}
 	}
+	b, err := tx.openBatch(seq)
+	if err == nil && b != nil && !own {
+		tx.s.batches.put(b)
+	}
+	return b, err
+}
+
+// openBatch is batch for one who reads each batch once.
+func (tx *Tx) openBatch(seq int64) (*openBatch, error) {
 	b := &openBatch{seq: seq}
 	var inst string
 	var count int
@@ -179,9 +191,6 @@ func (tx *Tx) batch(seq int64) (*openBatch, error) {
 	b.instance = record.Instance(inst)
 	if b.bodies, err = decodeEvents(data, count); err != nil {
 		return nil, fmt.Errorf("%w: journal row %d: %w", ErrCorrupt, seq, err)
-	}
-	if !own {
-		tx.s.batches.put(b)
 	}
 	return b, nil
 }

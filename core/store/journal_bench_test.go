@@ -108,7 +108,7 @@ func BenchmarkDuplicates(b *testing.B) {
 			b.StartTimer()
 			update(b, s, func(tx *Tx) error {
 				start := time.Now()
-				_, err := tx.Duplicates(events)
+				_, err := tx.Duplicates(events, false)
 				spent += time.Since(start)
 				asked += len(events)
 				return err

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// Retention says how long things are kept; zero means for ever.
+// Retention says how long things are kept; zero means for ever. What has not reached the lake yet stays
+// in any case.
 type Retention struct {
-	// Events are kept by when their batch was received, with the batch's row in the journal. Less
-	// than DupWindow makes duplicates recognised for as much shorter a time.
+	// Events says how long duplicates of events are recognised that are imported, and with less than
+	// DupWindow of any; the events themselves are in the lake. It counts from when their batch was
+	// received, and is for the batch's row in the journal as well.
 	Events time.Duration
 	// Versions are kept by when they were captured. The current version stays, and the one that was
 	// in force at the beginning of what is kept.
@@ -39,7 +41,8 @@ func (s *Store) Retain(ctx context.Context, r Retention, now time.Time) (int64, 
 	}{
 		{"events", r.Events, (*Tx).retainEvents},
 		{"quarantine", r.Quarantine, retainBy(`DELETE FROM quarantine WHERE number IN (
-			SELECT number FROM quarantine WHERE received < ? ORDER BY received LIMIT ?)`)},
+			SELECT number FROM quarantine WHERE received < ? AND number <= (SELECT coalesce(max(number), 0) FROM lake_drained WHERE name = 'quarantine')
+			AND number < (SELECT max(number) FROM quarantine) ORDER BY received LIMIT ?)`)},
 		{"deliveries", r.Deliveries, retainBy(`DELETE FROM deliveries WHERE seq IN (
 			SELECT seq FROM deliveries WHERE state <> 'pending' AND changed < ? ORDER BY seq LIMIT ?)`)},
 		{"episodes", r.Episodes, retainBy(`DELETE FROM episodes WHERE id IN (
@@ -88,7 +91,7 @@ func (tx *Tx) retainEvents(before int64) (int64, error) {
 	if _, err := tx.one(`SELECT max(seq) FROM journal`, nil, &newest); err != nil {
 		return 0, err
 	}
-	err := tx.each(`SELECT seq FROM journal WHERE received < ? AND (seq < ? OR seq IN (SELECT seq FROM event_data)) ORDER BY received LIMIT ?`,
+	err := tx.each(`SELECT seq FROM journal WHERE received < ? AND (seq < ? OR seq IN (SELECT seq FROM event_checks)) AND seq NOT IN (SELECT seq FROM event_data) ORDER BY received LIMIT ?`,
 		[]any{before, newest.Int64, retainChunk}, func(r *sql.Rows) error {
 			var seq int64
 			err := r.Scan(&seq)
@@ -99,7 +102,7 @@ func (tx *Tx) retainEvents(before int64) (int64, error) {
 		return 0, err
 	}
 	for _, seq := range seqs {
-		for _, query := range []string{`DELETE FROM event_data WHERE seq = ?`, `DELETE FROM event_ids WHERE seq = ?`, `DELETE FROM event_batches WHERE seq = ?`} {
+		for _, query := range []string{`DELETE FROM event_checks WHERE seq = ?`, `DELETE FROM event_ids WHERE seq = ?`, `DELETE FROM event_batches WHERE seq = ?`} {
 			if err := tx.run(query, seq); err != nil {
 				return 0, err
 			}
@@ -152,6 +155,7 @@ func (s *Store) retainVersions(ctx context.Context, before int64) (int64, error)
 			n, err := tx.exec(`DELETE FROM versions WHERE resource > ? AND resource <= ? AND captured < ?
 				AND number <> (SELECT r.version FROM resources r WHERE r.id = versions.resource)
 				AND number < (SELECT max(number) FROM versions)
+				AND number <= (SELECT coalesce(max(d.number), 0) FROM lake_drained d WHERE d.name = 'configuration_items')
 				AND EXISTS (SELECT 1 FROM versions n WHERE n.resource = versions.resource AND n.captured <= ?
 					AND (n.captured > versions.captured OR n.captured = versions.captured AND n.number > versions.number))`,
 				after, last.Int64, before, before)

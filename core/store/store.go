@@ -33,12 +33,15 @@ type Options struct {
 	Dir string
 	// Log gets what happens beside the callers' transactions; nil is nowhere.
 	Log *slog.Logger
+	// Now is the time at which states are noted; nil is time.Now.
+	Now func() time.Time
 }
 
 // Store is an open store. Its methods are safe for concurrent use.
 type Store struct {
 	dir  string
 	log  *slog.Logger
+	now  func() time.Time
 	lock *os.File
 	db   *sql.DB
 
@@ -71,6 +74,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
@@ -79,7 +85,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		dir: o.Dir, log: o.Log, lock: lock,
+		dir: o.Dir, log: o.Log, now: o.Now, lock: lock,
 		writing: make(chan struct{}, 1), ids: map[string]int64{}, forgetting: map[verdict.PolicyID]int64{},
 		readers: make(chan *conn, maxReaders),
 		bodies:  newDictionaries(), terms: newTermTable(),

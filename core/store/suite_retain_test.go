@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/regent-dev/regent/core/lake/table"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/verdict"
 )
@@ -21,6 +22,12 @@ func retain(t *testing.T, s *Store, r Retention, now time.Time) int64 {
 	return n
 }
 
+// drained says that a table is in the lake up to a number.
+func drained(t *testing.T, s *Store, name table.Name, upTo int64) {
+	t.Helper()
+	update(t, s, func(tx *Tx) error { return tx.SetDrained(name, upTo) })
+}
+
 func suiteRetainVersions(t *testing.T, s *Store) {
 	for h := range 6 {
 		itemSpec{id: "changing", config: fmt.Sprintf(`{"a":%d}`, h), at: hour(h)}.put(t, s)
@@ -28,6 +35,10 @@ func suiteRetainVersions(t *testing.T, s *Store) {
 	itemSpec{id: "still", config: `{"a":0}`}.put(t, s)
 	itemSpec{id: "two", config: `{"a":0}`}.put(t, s)
 	itemSpec{id: "two", config: `{"a":1}`, at: hour(9)}.put(t, s)
+	if n := retain(t, s, Retention{Versions: 3 * time.Hour}, hour(6).Add(30*time.Minute)); n != 0 {
+		t.Errorf("%d versions went before they were in the lake", n)
+	}
+	drained(t, s, table.Items, 100)
 	retain(t, s, Retention{Versions: 3 * time.Hour}, hour(6).Add(30*time.Minute))
 	// In force 3 hours ago, at 3:30, was the version of hour 3: it and all after it stay.
 	for resource, want := range [][]string{nil, {"3@3", "4@4", "5@5"}, {"0@0"}, {"0@0", "1@9"}} {
@@ -53,6 +64,10 @@ func suiteRetainEvents(t *testing.T, s *Store) {
 	for n := range 100 {
 		appendEvents(t, s, hour(n), event(t, fmt.Sprint(n), "a", t0))
 	}
+	if n := retain(t, s, Retention{Events: 50 * time.Hour}, hour(100)); n != 0 {
+		t.Errorf("%d batches went before they were in the lake", n)
+	}
+	drained(t, s, table.Events, 50)
 	if n := retain(t, s, Retention{Events: 50 * time.Hour}, hour(100)); n != 50 {
 		t.Errorf("%d batches went, want 50", n)
 	}
@@ -68,7 +83,7 @@ func suiteRetainEvents(t *testing.T, s *Store) {
 				if (len(found) == 1) != (n >= from) || err != nil {
 					t.Errorf("event %d: %v, %v", n, found, err)
 				}
-				dup, err := tx.Duplicates([]record.Event{event(t, fmt.Sprint(n), "a", t0)})
+				dup, err := tx.Duplicates([]record.Event{event(t, fmt.Sprint(n), "a", t0)}, false)
 				if (dup[0] == DupSame) != (n >= from) || err != nil {
 					t.Errorf("event %d is a duplicate: %d, %v", n, dup[0], err)
 				}
@@ -81,6 +96,7 @@ func suiteRetainEvents(t *testing.T, s *Store) {
 	s.dups.limit = 20
 	check(s, 50, 100)
 	// With everything gone, numbers go on.
+	drained(t, s, table.Events, 100)
 	retain(t, s, Retention{Events: time.Hour}, hour(1000))
 	check(s, 100, 100)
 	s = reopen(t, s)
@@ -116,6 +132,7 @@ func suiteRetainRest(t *testing.T, s *Store) {
 		}
 		return nil
 	})
+	drained(t, s, table.Quarantines, 10)
 	n := retain(t, s, Retention{Quarantine: 2 * time.Hour, Deliveries: 4 * time.Hour, Episodes: 6 * time.Hour, Changes: 8 * time.Hour}, hour(10))
 	if n != 8+6+4+2 {
 		t.Errorf("%d rows went, want %d", n, 8+6+4+2)

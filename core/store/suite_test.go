@@ -62,6 +62,9 @@ func Suite(t *testing.T, open func(t *testing.T) *Store) {
 		{"quarantine", suiteQuarantine},
 		{"retention of versions", suiteRetainVersions},
 		{"retention of events", suiteRetainEvents},
+		{"duplicates of what is drained", suiteDrainedDuplicates},
+		{"states", suiteStates},
+		{"manifest", suiteManifest},
 		{"retention of the rest", suiteRetainRest},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,7 +119,7 @@ func suiteAllOrNothing(t *testing.T, s *Store) {
 	})
 	// The store goes on, and numbers, dictionaries and terms are given out again rightly.
 	update(t, s, func(tx *Tx) error {
-		got, err := tx.Duplicates([]record.Event{event(t, "e", "a", t0)})
+		got, err := tx.Duplicates([]record.Event{event(t, "e", "a", t0)}, false)
 		if err != nil || got[0] != DupNone {
 			t.Errorf("an event that was rolled back counts as stored: %v, %v", got, err)
 		}

@@ -76,6 +76,8 @@ type Tx struct {
 	onRollback []func()
 	// counts are changes of verdict_counts that flush writes.
 	counts map[outcomeOf]int64
+	// at is the time of the transaction, in microseconds; 0 until it is asked for.
+	at int64
 }
 
 // errClosed is what a store answers after Close.

@@ -176,6 +176,8 @@ const (
 	AlarmOK               AlarmState = "OK"
 	AlarmFiring           AlarmState = "ALARM"
 	AlarmInsufficientData AlarmState = "INSUFFICIENT_DATA"
+	// AlarmMerged stands in the history of an episode that late matches joined to another one.
+	AlarmMerged AlarmState = "MERGED"
 )
 
 // Episode is one stay of one alarm key in ALARM.
