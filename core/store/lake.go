@@ -365,3 +365,16 @@ func (tx *Tx) QuarantineAfter(after int64, limit int) ([]QuarantineRow, error) {
 	}
 	return out, nil
 }
+
+// EventBacklog returns how many batches of events wait in the journal.
+func (tx *Tx) EventBacklog() (n int64, err error) {
+	_, err = tx.one(`SELECT count(*) FROM event_data`, nil, &n)
+	return n, err
+}
+
+// LastLakeChange returns the number of the last change of the manifest.
+func (tx *Tx) LastLakeChange() (int64, error) {
+	var n sql.NullInt64
+	_, err := tx.one(`SELECT max(seq) FROM lake_changes`, nil, &n)
+	return n.Int64, err
+}

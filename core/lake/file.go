@@ -1,0 +1,154 @@
+package lake
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"github.com/regent-dev/regent/core/lake/manifest"
+	"github.com/regent-dev/regent/core/lake/table"
+	"github.com/regent-dev/regent/core/record"
+)
+
+const (
+	// groupRows is how many rows a row group has: what a look-up that cannot rule a group out scans.
+	groupRows = 1 << 16
+	// pageBytes is the size of a page before it is compressed: what reading one record unpacks.
+	pageBytes = 256 << 10
+	// dictionaryBytes is the size from which a column's dictionary is given up.
+	dictionaryBytes = 1 << 20
+	// bloomBits is how many bits a filter takes for each value: one group in a hundred is scanned in vain.
+	bloomBits = 10
+)
+
+// How files are compressed: quickly while records come in, well when they are put together.
+var (
+	drained   = &zstd.Codec{Level: zstd.SpeedFastest}
+	compacted = &zstd.Codec{Level: zstd.SpeedBetterCompression}
+)
+
+// fileWriter writes one file of a table, whose rows must come in the order of their numbers.
+type fileWriter[T table.Row] struct {
+	k    *kind[T]
+	f    *os.File
+	buf  *bufio.Writer
+	sum  hash.Hash
+	w    *parquet.GenericWriter[T]
+	root rooter
+	info manifest.File
+	size int64
+}
+
+// create begins a file at a local path.
+func (k *kind[T]) create(path string, codec *zstd.Codec) (*fileWriter[T], error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", k.name, err)
+	}
+	w := &fileWriter[T]{k: k, f: f, buf: bufio.NewWriterSize(f, 1<<20), sum: sha256.New()}
+	var blooms []parquet.BloomFilterColumn
+	for _, path := range k.blooms {
+		blooms = append(blooms, parquet.SplitBlockFilter(bloomBits, path...))
+	}
+	w.w = parquet.NewGenericWriter[T](io.MultiWriter(w.buf, w.sum, (*counter)(&w.size)),
+		parquet.Compression(codec), parquet.MaxRowsPerRowGroup(groupRows), parquet.PageBufferSize(pageBytes),
+		parquet.DictionaryMaxBytes(dictionaryBytes), parquet.BloomFilters(blooms...), parquet.CreatedBy("regent", "1", "lake"),
+		parquet.SkipPageBounds("record"), parquet.DataPageStatistics(false),
+		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("number"))))
+	w.info.Table = k.name
+	return w, nil
+}
+
+// write appends rows.
+func (w *fileWriter[T]) write(rows []T) error {
+	for i := range rows {
+		h := w.k.head(&rows[i])
+		n := &w.info
+		at, received := time.UnixMicro(h.time).UTC(), time.UnixMicro(h.received).UTC()
+		if n.Rows == 0 {
+			n.MinNumber, n.MinTime, n.MaxTime, n.MinReceived, n.MaxReceived = h.number, at, at, received, received
+		} else if h.number <= n.MaxNumber {
+			return fmt.Errorf("write %s: row %d comes after %d", w.k.name, h.number, n.MaxNumber)
+		}
+		n.Rows++
+		n.MaxNumber = h.number
+		if at.Before(n.MinTime) {
+			n.MinTime = at
+		}
+		if at.After(n.MaxTime) {
+			n.MaxTime = at
+		}
+		if received.Before(n.MinReceived) {
+			n.MinReceived = received
+		}
+		if received.After(n.MaxReceived) {
+			n.MaxReceived = received
+		}
+		w.root.add(h.record)
+	}
+	if _, err := w.w.Write(rows); err != nil {
+		return fmt.Errorf("write %s: %w", w.k.name, err)
+	}
+	return nil
+}
+
+// close makes the file durable and says what is in it.
+func (w *fileWriter[T]) close() (manifest.File, error) {
+	err := w.w.Close()
+	if err == nil {
+		err = w.buf.Flush()
+	}
+	if err == nil {
+		err = w.f.Sync()
+	}
+	if closeErr := w.f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return manifest.File{}, fmt.Errorf("write %s: %w", w.k.name, err)
+	}
+	w.info.Root = w.root.sum()
+	w.info.Bytes = w.size
+	w.sum.Sum(w.info.SHA256[:0])
+	return w.info, nil
+}
+
+// abandon ends a file that is of no use.
+func (w *fileWriter[T]) abandon() {
+	_ = w.f.Close()
+	_ = os.Remove(w.f.Name())
+}
+
+// rooter computes a root: SHA-256 over the SHA-256 of each record, in the order of the numbers.
+type rooter struct{ h hash.Hash }
+
+func (r *rooter) add(body []byte) {
+	if r.h == nil {
+		r.h = sha256.New()
+	}
+	sum := sha256.Sum256(body)
+	r.h.Write(sum[:])
+}
+
+func (r *rooter) sum() (d record.Digest) {
+	if r.h == nil {
+		return record.Sum(nil)
+	}
+	r.h.Sum(d[:0])
+	return d
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}

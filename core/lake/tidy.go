@@ -1,0 +1,290 @@
+package lake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/regent-dev/regent/core/lake/manifest"
+	"github.com/regent-dev/regent/core/lake/table"
+	"github.com/regent-dev/regent/core/record"
+	"github.com/regent-dev/regent/core/store"
+)
+
+const (
+	// compactFiles is how many drained files a partition has before they are put together.
+	compactFiles = 8
+	// compactBytes bounds what is put together into one file.
+	compactBytes = 256 << 20
+	// restAfter is the age from which a partition counts as complete: two files are then put together.
+	restAfter = 48 * time.Hour
+	// checkpointEvery is how often what falls out of the retention of items is gathered into a checkpoint.
+	checkpointEvery = 24 * time.Hour
+	// garbageGrace is how long files stay after they went out of the manifest, in any case.
+	garbageGrace = 10 * time.Minute
+)
+
+// compact puts together the files of partitions that have many.
+func (l *Lake) compact(ctx context.Context) error {
+	for {
+		p, err := l.planCompaction(ctx)
+		if err != nil || p == nil {
+			return err
+		}
+		if err := l.carryOut(ctx, p, nil); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Lake) planCompaction(ctx context.Context) (*plan, error) {
+	now := l.now().UTC().Truncate(time.Microsecond)
+	p := &plan{Kind: manifest.Replace, At: now}
+	err := l.o.Store.View(ctx, func(tx *store.Tx) error {
+		parts, err := tx.LakePartitions(2)
+		if err != nil {
+			return err
+		}
+		for _, part := range parts {
+			files, err := tx.LakePartitionFiles(part.Table, part.Partition)
+			if err != nil {
+				return err
+			}
+			if inputs := chooseInputs(files, now); inputs != nil {
+				p.Merge = &mergeStep{Table: part.Table, Inputs: inputs, Out: plannedFile{Partition: part.Partition}}
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil || p.Merge == nil {
+		return nil, err
+	}
+	return p, l.begin(ctx, p, func() {
+		m := p.Merge
+		first, last := m.Inputs[0].MinNumber, m.Inputs[0].MaxNumber
+		for _, f := range m.Inputs {
+			first, last = min(first, f.MinNumber), max(last, f.MaxNumber)
+			m.Out.Rows += f.Rows
+		}
+		m.Out.Path = filePath(m.Table, m.Out.Partition, fileName(first, last, p.ID))
+	})
+}
+
+// chooseInputs chooses what of a partition is put together, nil for nothing. Drained files come first;
+// a compacted file is taken along while it is not much larger than all of them, so that each row is
+// written again only a few times.
+func chooseInputs(files []store.LakeFile, now time.Time) []manifest.File {
+	var fresh, old []store.LakeFile
+	newest := time.Time{}
+	for _, f := range files {
+		switch {
+		case f.Checkpoint != nil:
+			continue
+		case f.Level == 0:
+			fresh = append(fresh, f)
+		default:
+			old = append(old, f)
+		}
+		if f.MaxReceived.After(newest) {
+			newest = f.MaxReceived
+		}
+	}
+	if len(fresh) < compactFiles && (len(fresh) < 1 || len(fresh)+len(old) < 2 || now.Sub(newest) < restAfter) {
+		return nil
+	}
+	var out []manifest.File
+	var bytes int64
+	for _, f := range fresh {
+		if bytes+f.Bytes > compactBytes && len(out) > 1 {
+			break
+		}
+		bytes += f.Bytes
+		out = append(out, f.File)
+	}
+	slices.SortFunc(old, func(a, b store.LakeFile) int { return int(min(1, max(-1, a.Bytes-b.Bytes))) })
+	for _, f := range old {
+		if f.Bytes > 4*bytes || bytes+f.Bytes > compactBytes {
+			break
+		}
+		bytes += f.Bytes
+		out = append(out, f.File)
+	}
+	if len(out) < 2 {
+		return nil
+	}
+	slices.SortFunc(out, func(a, b manifest.File) int { return int(min(1, max(-1, a.MinNumber-b.MinNumber))) })
+	return out
+}
+
+// carryOutMerge writes one file out of others.
+func (l *Lake) carryOutMerge(ctx context.Context, p *plan) error {
+	m := p.Merge
+	i := slices.IndexFunc(mergers, func(x merger) bool { return x.name == m.Table })
+	if i < 0 {
+		return fmt.Errorf("%w: there is no table %s", errPlan, m.Table)
+	}
+	local := l.scratch(p, 0)
+	var info manifest.File
+	var read rooter
+	var err error
+	if m.AsOf != nil {
+		info, read, err = writeCheckpoint(ctx, l, m.Inputs, local, *m.AsOf)
+	} else {
+		info, read, err = mergers[i].merge(ctx, l, m.Inputs, local)
+	}
+	if err != nil {
+		return err
+	}
+	c := &manifest.Change{At: p.At, Kind: p.Kind, Removed: m.Inputs, Setting: m.Setting}
+	f := store.LakeFile{File: info, Partition: m.Out.Partition, Level: 1}
+	f.Path = m.Out.Path
+	if m.AsOf == nil {
+		root := read.sum()
+		if info.Rows != m.Out.Rows || info.Root != root {
+			return fmt.Errorf("compact %s: %d rows with root %s became %d rows with root %s; the files stay as they are", m.Out.Path, m.Out.Rows, root, info.Rows, info.Root)
+		}
+		c.Root = &root
+	} else {
+		f.Checkpoint = m.AsOf
+	}
+	if err := l.put(ctx, f.Path, local); err != nil {
+		return err
+	}
+	if err := l.commit(ctx, p, c, []store.LakeFile{f}, nil); err != nil {
+		return err
+	}
+	l.log.Debug("put files together", "plan", p.ID, "files", len(m.Inputs), "into", f.Path)
+	return nil
+}
+
+// expire removes files whose rows are all past their retention.
+func (l *Lake) expire(ctx context.Context) error {
+	now := l.now().UTC().Truncate(time.Microsecond)
+	for name, keep := range l.o.Retention() {
+		if keep.For <= 0 {
+			continue
+		}
+		before := now.Add(-keep.For)
+		var gone []manifest.File
+		var checkpoint *manifest.File
+		err := l.o.Store.View(ctx, func(tx *store.Tx) error {
+			files, err := tx.LakeFiles(name)
+			for _, f := range files {
+				switch {
+				case f.Checkpoint != nil:
+					checkpoint = &f.File
+				case f.MaxReceived.Before(before):
+					gone = append(gone, f.File)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(gone) == 0 {
+			continue
+		}
+		if name == table.Items {
+			err = l.checkpoint(ctx, gone, checkpoint, before, keep, now)
+		} else {
+			c := &manifest.Change{At: now, Kind: manifest.Expire, Removed: gone, Setting: keep.Setting}
+			if err = l.o.Store.Update(ctx, func(tx *store.Tx) error { return tx.ApplyLakeChange(c, nil) }); err == nil {
+				err = l.publish(ctx)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("remove files of %s past their retention: %w", name, err)
+		}
+		l.log.Info("removed what is past its retention from the lake", "table", name, "files", len(gone))
+	}
+	return nil
+}
+
+// checkpoint removes files of items and keeps, in one file, the versions of them that were in force last.
+func (l *Lake) checkpoint(ctx context.Context, gone []manifest.File, last *manifest.File, asOf time.Time, keep Keep, now time.Time) error {
+	if last != nil {
+		if age := asOf.Sub(*last.Checkpoint); age >= 0 && age < checkpointEvery {
+			return nil
+		}
+		gone = append(gone, *last)
+	}
+	p := &plan{Kind: manifest.Expire, At: now, Merge: &mergeStep{Table: table.Items, Inputs: gone, Setting: keep.Setting, AsOf: &asOf}}
+	p.Merge.Out.Partition = "checkpoint=" + asOf.Format(time.DateOnly)
+	err := l.begin(ctx, p, func() {
+		p.Merge.Out.Path = filePath(table.Items, p.Merge.Out.Partition, fmt.Sprintf("%d.parquet", p.ID))
+	})
+	if err != nil {
+		return err
+	}
+	return l.carryOut(ctx, p, nil)
+}
+
+// writeCheckpoint writes the last version of each resource in files, but for those that are gone.
+func writeCheckpoint(ctx context.Context, l *Lake, files []manifest.File, local string, asOf time.Time) (manifest.File, rooter, error) {
+	type version struct{ time, number int64 }
+	last := map[record.Key]version{}
+	m, err := mergeRows(ctx, l, &items, files)
+	if err != nil {
+		return manifest.File{}, rooter{}, err
+	}
+	defer m.close()
+	for {
+		row, err := m.next()
+		if err != nil {
+			return manifest.File{}, rooter{}, err
+		}
+		if row == nil {
+			break
+		}
+		k := record.Key{AccountID: row.AccountID, Region: row.Region, ResourceType: row.ResourceType, ResourceID: row.ResourceID}
+		if v, ok := last[k]; !ok || row.Time > v.time || row.Time == v.time && row.Number > v.number {
+			last[k] = version{row.Time, row.Number}
+		}
+	}
+	kept := map[int64]bool{}
+	for _, v := range last {
+		kept[v.number] = true
+	}
+	return mergeFiles(ctx, l, &items, files, local, func(row *table.Item) bool {
+		row.AsOf = asOf.UnixMicro()
+		return kept[row.Number] && !record.Status(row.Status).Gone()
+	})
+}
+
+// sweep removes the files that are in the manifest no more and that nobody can be reading.
+func (l *Lake) sweep(ctx context.Context) error {
+	now := l.now()
+	before := now.Add(-garbageGrace)
+	if oldest := l.readers.oldest(now); oldest.Before(before) {
+		before = oldest
+	}
+	for {
+		var paths []string
+		err := l.o.Store.View(ctx, func(tx *store.Tx) (err error) {
+			paths, err = tx.LakeGarbage(before, 100)
+			return err
+		})
+		if err != nil || len(paths) == 0 {
+			return err
+		}
+		for _, path := range paths {
+			if err := l.o.Bucket.Delete(ctx, path); err != nil {
+				return fmt.Errorf("remove %s from the lake: %w", path, err)
+			}
+		}
+		err = l.o.Store.Update(ctx, func(tx *store.Tx) error {
+			for _, path := range paths {
+				if err := tx.ForgetLakeGarbage(path); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
