@@ -297,7 +297,8 @@ func (s *Server) registerFindings(api huma.API) {
 		ID string `path:"id"`
 	},
 	) (FindingDetail, error) {
-		return view(ctx, s.b.Store, func(tx *store.Tx) (FindingDetail, error) {
+		var opened *store.Current
+		out, err := view(ctx, s.b.Store, func(tx *store.Tx) (out FindingDetail, err error) {
 			f, err := tx.FindingByID(in.ID)
 			if err != nil {
 				return FindingDetail{}, err
@@ -305,8 +306,16 @@ func (s *Server) registerFindings(api huma.API) {
 			if f == nil {
 				return FindingDetail{}, fmt.Errorf("finding %s: %w", in.ID, errUnknown)
 			}
-			return explained(tx, f)
+			out, opened, err = explained(tx, f)
+			return out, err
 		})
+		if err != nil || opened == nil {
+			return out, err
+		}
+		if out.Events, err = s.around(ctx, opened); err == nil && len(out.Events) == 0 {
+			out.Cause += " No collector saw an actor."
+		}
+		return out, err
 	})
 }
 
@@ -339,40 +348,29 @@ func (s *Server) registerEvents(api huma.API) {
 		if f.To, err = when("to", in.To); err != nil {
 			return List[Event]{}, err
 		}
-		return view(ctx, s.b.Store, func(tx *store.Tx) (List[Event], error) {
-			out := List[Event]{Items: []Event{}}
-			page, next, err := tx.Events(f)
-			if err != nil && in.After != "" {
-				// The store does not say whose fault it is. Where the list can be read from its start it
-				// was the place.
-				first := f
-				first.After, first.Limit = "", 1
-				if _, _, firstErr := tx.Events(first); firstErr == nil {
-					err = refused{err}
-				}
-			}
-			for i := range page {
-				out.Items = append(out.Items, shownEvent(&page[i]))
-			}
-			out.Next = next
-			return out, err
-		})
+		if _, err := store.ParseEventPlace(in.After); in.After != "" && err != nil {
+			return List[Event]{}, refused{err}
+		}
+		page, next, err := s.b.Events(ctx, f)
+		out := List[Event]{Items: []Event{}, Next: next}
+		for i := range page {
+			out.Items = append(out.Items, shownEvent(&page[i]))
+		}
+		return out, err
 	})
 	operation(api, RoleRead, http.MethodGet, "/v1/events/{id}", "getEvent", "Events with an id", func(ctx context.Context, in *struct {
 		ID string `path:"id"`
 	},
 	) ([]Event, error) {
-		return view(ctx, s.b.Store, func(tx *store.Tx) ([]Event, error) {
-			rows, err := tx.EventByID(in.ID)
-			if err == nil && len(rows) == 0 {
-				err = fmt.Errorf("event %s: %w", in.ID, errUnknown)
-			}
-			var out []Event
-			for i := range rows {
-				out = append(out, shownEvent(&rows[i]))
-			}
-			return out, err
-		})
+		rows, _, err := s.b.Events(ctx, store.EventFilter{ID: in.ID})
+		if err == nil && len(rows) == 0 {
+			err = fmt.Errorf("event %s: %w", in.ID, errUnknown)
+		}
+		var out []Event
+		for i := range rows {
+			out = append(out, shownEvent(&rows[i]))
+		}
+		return out, err
 	})
 	operation(api, RoleRead, http.MethodGet, "/v1/quarantine", "listQuarantine", "Refused records, newest first", func(ctx context.Context, in *Paging) (List[Quarantined], error) {
 		before, err := number(in.After)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,55 +110,59 @@ func stale(tx *store.Tx, resource int64) (*Gap, error) {
 	return found, nil
 }
 
-// explained adds to a finding the version that opened it, what changed in it, and the events around.
-func explained(tx *store.Tx, f *store.ResourceFinding) (FindingDetail, error) {
+// explained adds to a finding the version that opened it and what changed in it. It returns the version,
+// nil where none did.
+func explained(tx *store.Tx, f *store.ResourceFinding) (FindingDetail, *store.Current, error) {
 	out := FindingDetail{Finding: f.Finding}
 	var err error
 	if out.Stale, err = stale(tx, f.Resource); err != nil {
-		return out, err
+		return out, nil, err
 	}
 	if f.FlippedBy == 0 {
 		out.Cause = "A policy, its parameters or another resource changed; the resource itself did not."
-		return out, nil
+		return out, nil, nil
 	}
 	v, err := tx.Version(f.FlippedBy)
 	if err != nil || v == nil {
-		return out, err
+		return out, nil, err
 	}
 	before, err := tx.Before(v)
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
 	if before == nil {
 		out.Cause = fmt.Sprintf("Version %d is the first that was recorded; the resource was this way when recording began.", v.Version)
 	} else {
 		if out.Diff, err = store.Diff(before.Item.Body, v.Item.Body); err != nil {
-			return out, err
+			return out, nil, err
 		}
 		out.Cause = fmt.Sprintf("Version %d, captured %s, changed %d fields.", v.Version, record.FormatTime(v.Item.CaptureTime), len(out.Diff))
 	}
+	return out, v, nil
+}
+
+// around looks up the events on a resource around a version of it.
+func (s *Server) around(ctx context.Context, v *store.Current) ([]Event, error) {
 	names := []string{v.Item.ResourceID}
 	if v.Item.ResourceName != "" && v.Item.ResourceName != v.Item.ResourceID {
 		names = append(names, v.Item.ResourceName)
 	}
+	var out []Event
 	for _, name := range names {
-		events, _, err := tx.Events(store.EventFilter{
+		events, _, err := s.b.Events(ctx, store.EventFilter{
 			Resource: name, ResourceType: v.Item.ResourceType,
 			From: v.Item.CaptureTime.Add(-causeWindow), To: v.Item.CaptureTime.Add(causeWindow), Limit: 20,
 		})
 		if err != nil {
-			return out, err
+			return nil, err
 		}
 		for i := range events {
 			// A target may bear both the id and the name.
 			ev := shownEvent(&events[i])
-			if !slices.ContainsFunc(out.Events, func(e Event) bool { return e.Number == ev.Number }) {
-				out.Events = append(out.Events, ev)
+			if !slices.ContainsFunc(out, func(e Event) bool { return e.Number == ev.Number }) {
+				out = append(out, ev)
 			}
 		}
-	}
-	if len(out.Events) == 0 {
-		out.Cause += " No collector saw an actor."
 	}
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -65,6 +66,12 @@ type Backend struct {
 	Reload  func(ctx context.Context) error
 	Retry   func(ctx context.Context, delivery string) error
 	Confirm func(ctx context.Context, inst record.Instance, scope string) (bool, error)
+	// Events looks up events of journal and lake.
+	Events func(ctx context.Context, f store.EventFilter) ([]store.EventRow, string, error)
+	// Import queues records of the past.
+	Import func(ctx context.Context, inst record.Instance, m record.Message) error
+	// Export writes recorded rows to w.
+	Export func(ctx context.Context, o Export, w io.Writer) error
 	// Audit records a call that changed something.
 	Audit  func(ctx context.Context, a Audit) error
 	Gather prometheus.Gatherer
@@ -106,6 +113,8 @@ func New(b Backend, version string, tokens []Token) *Server {
 		}
 		fmt.Fprintln(w, "ready")
 	})
+	mux.HandleFunc("POST /v1/import", s.imports)
+	mux.HandleFunc("GET /v1/history/{table}", s.history)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.Gather, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern == "" {

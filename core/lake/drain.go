@@ -31,7 +31,7 @@ type part struct {
 }
 
 // tableRows are rows of a kind.
-type tableRows[T table.Row] struct {
+type tableRows[T any] struct {
 	k    *kind[T]
 	rows []T
 }
@@ -100,7 +100,7 @@ type drainer struct {
 	gather func(tx *store.Tx, after, upTo int64) (rowSet, int64, bool, error)
 }
 
-func drainerOf[T table.Row](k *kind[T]) drainer {
+func drainerOf[T any](k *kind[T]) drainer {
 	return drainer{k.name, func(tx *store.Tx, after, upTo int64) (rowSet, int64, bool, error) {
 		rows, end, more, err := k.gather(tx, after, upTo)
 		return &tableRows[T]{k, rows}, end, more, err

@@ -13,7 +13,6 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/regent-dev/regent/core/lake/manifest"
-	"github.com/regent-dev/regent/core/lake/table"
 	"github.com/regent-dev/regent/core/record"
 )
 
@@ -35,7 +34,7 @@ var (
 )
 
 // fileWriter writes one file of a table, whose rows must come in the order of their numbers.
-type fileWriter[T table.Row] struct {
+type fileWriter[T any] struct {
 	k    *kind[T]
 	f    *os.File
 	buf  *bufio.Writer
@@ -53,17 +52,23 @@ func (k *kind[T]) create(path string, codec *zstd.Codec) (*fileWriter[T], error)
 		return nil, fmt.Errorf("write %s: %w", k.name, err)
 	}
 	w := &fileWriter[T]{k: k, f: f, buf: bufio.NewWriterSize(f, 1<<20), sum: sha256.New()}
+	w.w = parquet.NewGenericWriter[T](io.MultiWriter(w.buf, w.sum, (*counter)(&w.size)), k.writerOptions(codec)...)
+	w.info.Table = k.name
+	return w, nil
+}
+
+// writerOptions are how files of a kind are written.
+func (k *kind[T]) writerOptions(codec *zstd.Codec) []parquet.WriterOption {
 	var blooms []parquet.BloomFilterColumn
 	for _, path := range k.blooms {
 		blooms = append(blooms, parquet.SplitBlockFilter(bloomBits, path...))
 	}
-	w.w = parquet.NewGenericWriter[T](io.MultiWriter(w.buf, w.sum, (*counter)(&w.size)),
+	return []parquet.WriterOption{
 		parquet.Compression(codec), parquet.MaxRowsPerRowGroup(groupRows), parquet.PageBufferSize(pageBytes),
 		parquet.DictionaryMaxBytes(dictionaryBytes), parquet.BloomFilters(blooms...), parquet.CreatedBy("regent", "1", "lake"),
 		parquet.SkipPageBounds("record"), parquet.DataPageStatistics(false),
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("number"))))
-	w.info.Table = k.name
-	return w, nil
+		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("number"))),
+	}
 }
 
 // write appends rows.

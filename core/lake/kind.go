@@ -18,7 +18,7 @@ type head struct {
 }
 
 // kind is all that is particular to one table.
-type kind[T table.Row] struct {
+type kind[T any] struct {
 	name table.Name
 	head func(*T) head
 	// blooms are the columns that look-ups go by.

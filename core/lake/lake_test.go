@@ -67,10 +67,17 @@ func (b *bench) open(t testing.TB) {
 	if b.store, err = store.Open(t.Context(), store.Options{Dir: filepath.Join(b.dir, "data"), Now: func() time.Time { return b.now }}); err != nil {
 		t.Fatal(err)
 	}
-	local := folder(filepath.Join(b.dir, "lake"))
+	local, err := blob.Folder(filepath.Join(b.dir, "lake"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.bucket = &faulty{Bucket: local}
+	cache, err := blob.NewCache(local, filepath.Join(b.dir, "cache"), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.Lake, err = Open(Options{
-		Store: b.store, Bucket: b.bucket, Cache: local, Scratch: filepath.Join(b.dir, "scratch"),
+		Store: b.store, Bucket: b.bucket, Cache: cache, Scratch: filepath.Join(b.dir, "scratch"),
 		Now: func() time.Time { return b.now }, Retention: func() map[table.Name]Keep { return b.keep },
 	})
 	if err != nil {
@@ -177,7 +184,7 @@ func (b *bench) item(t testing.TB, id string, n int, at time.Time, status record
 }
 
 // rows reads all rows of a table through its files.
-func rows[T table.Row](t testing.TB, b *bench, k *kind[T]) []T {
+func rows[T any](t testing.TB, b *bench, k *kind[T]) []T {
 	t.Helper()
 	var files []manifest.File
 	for _, f := range b.manifest(t, k.name) {

@@ -10,20 +10,20 @@ import (
 )
 
 // merged reads rows of several files in the order of their numbers.
-type merged[T table.Row] struct {
+type merged[T any] struct {
 	k     *kind[T]
 	heads []mergeHead[T]
 	all   []*rowsOf[T]
 }
 
-type mergeHead[T table.Row] struct {
+type mergeHead[T any] struct {
 	number int64
 	row    *T
 	from   *rowsOf[T]
 }
 
 // mergeRows opens files to be read together.
-func mergeRows[T table.Row](ctx context.Context, l *Lake, k *kind[T], files []manifest.File) (*merged[T], error) {
+func mergeRows[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File) (*merged[T], error) {
 	m := &merged[T]{k: k}
 	for _, f := range files {
 		r, err := readRows[T](ctx, l, f)
@@ -43,6 +43,7 @@ func mergeRows[T table.Row](ctx context.Context, l *Lake, k *kind[T], files []ma
 func (m *merged[T]) push(r *rowsOf[T]) error {
 	row, err := r.next()
 	if err != nil || row == nil {
+		r.close()
 		return err
 	}
 	heap.Push(m, mergeHead[T]{m.k.head(row).number, row, r})
@@ -80,7 +81,7 @@ func (m *merged[T]) Pop() any {
 
 // mergeFiles writes the rows of files that keep says into one, in the order of their numbers. It returns
 // what was written and the root over all rows that were read.
-func mergeFiles[T table.Row](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, local string, keep func(*T) bool) (manifest.File, rooter, error) {
+func mergeFiles[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, local string, keep func(*T) bool) (manifest.File, rooter, error) {
 	var read rooter
 	m, err := mergeRows(ctx, l, k, files)
 	if err != nil {
@@ -128,7 +129,7 @@ type merger struct {
 	merge func(ctx context.Context, l *Lake, files []manifest.File, local string) (manifest.File, rooter, error)
 }
 
-func mergerOf[T table.Row](k *kind[T]) merger {
+func mergerOf[T any](k *kind[T]) merger {
 	return merger{k.name, func(ctx context.Context, l *Lake, files []manifest.File, local string) (manifest.File, rooter, error) {
 		return mergeFiles(ctx, l, k, files, local, nil)
 	}}

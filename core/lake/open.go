@@ -13,7 +13,6 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/regent-dev/regent/core/lake/manifest"
-	"github.com/regent-dev/regent/core/lake/table"
 )
 
 // keptOpen is how many files stay open for the next look-up: opening one reads its footer.
@@ -114,19 +113,20 @@ func (l *Lake) openFresh(ctx context.Context, info manifest.File) (*openFile, er
 var ErrDamaged = errors.New("file is damaged; `regent verify` says which are")
 
 // rowsOf reads all rows of a file of a kind, a page at a time.
-type rowsOf[T table.Row] struct {
+type rowsOf[T any] struct {
 	r    *parquet.GenericReader[T]
 	path string
 	page []T
 	at   int
 	end  bool
+	// done is nil once the reader is closed.
 	done func()
 }
 
 // pageRows is how many rows are read at once.
 const pageRows = 256
 
-func readRows[T table.Row](ctx context.Context, l *Lake, info manifest.File) (*rowsOf[T], error) {
+func readRows[T any](ctx context.Context, l *Lake, info manifest.File) (*rowsOf[T], error) {
 	f, done, err := l.open(ctx, info)
 	if err != nil {
 		return nil, err
@@ -159,8 +159,12 @@ func (r *rowsOf[T]) next() (*T, error) {
 }
 
 func (r *rowsOf[T]) close() {
+	if r.done == nil {
+		return
+	}
 	_ = r.r.Close()
 	r.done()
+	r.done = nil
 }
 
 // readers are those who may hold files that have gone out of the manifest since.

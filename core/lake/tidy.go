@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -103,7 +104,7 @@ func chooseInputs(files []store.LakeFile, now time.Time) []manifest.File {
 		bytes += f.Bytes
 		out = append(out, f.File)
 	}
-	slices.SortFunc(old, func(a, b store.LakeFile) int { return int(min(1, max(-1, a.Bytes-b.Bytes))) })
+	slices.SortFunc(old, func(a, b store.LakeFile) int { return cmp.Compare(a.Bytes, b.Bytes) })
 	for _, f := range old {
 		if f.Bytes > 4*bytes || bytes+f.Bytes > compactBytes {
 			break
@@ -114,8 +115,12 @@ func chooseInputs(files []store.LakeFile, now time.Time) []manifest.File {
 	if len(out) < 2 {
 		return nil
 	}
-	slices.SortFunc(out, func(a, b manifest.File) int { return int(min(1, max(-1, a.MinNumber-b.MinNumber))) })
+	sortByNumber(out)
 	return out
+}
+
+func sortByNumber(files []manifest.File) {
+	slices.SortFunc(files, func(a, b manifest.File) int { return cmp.Compare(a.MinNumber, b.MinNumber) })
 }
 
 // carryOutMerge writes one file out of others.

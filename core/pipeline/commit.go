@@ -56,7 +56,7 @@ func (c *commit) batch(ctx context.Context, j *job) error {
 	if prep == nil {
 		prep = c.p.prepare(ctx, j)
 	}
-	if prep.generation != c.gen {
+	if prep.generation != c.gen && !j.msg.Import {
 		// The policies changed between judging and committing.
 		again := &prepared{generation: c.gen, batch: prep.batch, encoded: prep.encoded, items: make([]preparedItem, len(prep.items))}
 		c.p.matchEvents(ctx, again)
@@ -66,7 +66,7 @@ func (c *commit) batch(ctx context.Context, j *job) error {
 		Instance: j.inst, Received: j.received,
 		Read: prep.batch.Read, Quarantined: len(prep.batch.Quarantined),
 	}
-	fresh, err := c.newEvents(prep)
+	fresh, err := c.newEvents(prep, j.msg.Import)
 	if err != nil {
 		return err
 	}
@@ -85,10 +85,14 @@ func (c *commit) batch(ctx context.Context, j *job) error {
 			return fmt.Errorf("write quarantine: %w", err)
 		}
 	}
-	if err := c.events(prep, fresh, seq); err != nil {
-		return err
+	var stored int
+	if j.msg.Import {
+		stored, err = c.importItems(j, prep, seq)
+	} else {
+		if err = c.events(prep, fresh, seq); err == nil {
+			stored, err = c.items(ctx, j, prep, seq)
+		}
 	}
-	stored, err := c.items(ctx, j, prep, seq)
 	if err != nil {
 		return err
 	}
@@ -117,11 +121,20 @@ func (c *commit) items(ctx context.Context, j *job, prep *prepared, seq int64) (
 		if err != nil {
 			return 0, fmt.Errorf("store item %s: %w", it.Key, err)
 		}
+		adopted, err := c.adopts(it, res)
+		if err != nil {
+			return 0, err
+		}
 		if err := c.sighted(j.inst, it, res.Resource); err != nil {
 			return 0, err
 		}
 		switch res.Kind {
 		case store.ItemUnchanged:
+			if adopted {
+				if err := c.adopt(ctx, it, res, first); err != nil {
+					return 0, err
+				}
+			}
 			continue
 		case store.ItemLate:
 			stored++

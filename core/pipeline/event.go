@@ -27,13 +27,14 @@ type newEvents struct {
 	index []int
 }
 
-// newEvents leaves out duplicates, those within the batch included.
-func (c *commit) newEvents(prep *prepared) (newEvents, error) {
+// newEvents leaves out duplicates, those within the batch included. ever says that they are recognised
+// however old they are.
+func (c *commit) newEvents(prep *prepared, ever bool) (newEvents, error) {
 	all := prep.batch.Events
 	if len(all) == 0 {
 		return newEvents{}, nil
 	}
-	dups, err := c.tx.Duplicates(all, false)
+	dups, err := c.tx.Duplicates(all, ever)
 	if err != nil {
 		return newEvents{}, fmt.Errorf("look for duplicates: %w", err)
 	}

@@ -74,6 +74,8 @@ type Pipeline struct {
 	arrivals map[record.Instance]arrival
 
 	health *health
+	// imports says that records were ever imported.
+	imports atomic.Bool
 }
 
 // job is one message on its way.
@@ -151,6 +153,9 @@ func (p *Pipeline) Accept(ctx context.Context, inst record.Instance, m record.Me
 func (p *Pipeline) Run(ctx context.Context) error {
 	if p.generation.Load() == nil {
 		return errors.New("pipeline has no generation")
+	}
+	if err := p.loadImports(ctx); err != nil {
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for range p.workers {

@@ -49,10 +49,12 @@ type failure struct {
 func (p *Pipeline) prepare(ctx context.Context, j *job) *prepared {
 	prep := &prepared{generation: p.generation.Load()}
 	prep.batch = p.intake.Check(p.types(j.inst), j.msg.Records, j.received)
-	p.matchEvents(ctx, prep)
+	if !j.msg.Import {
+		p.matchEvents(ctx, prep)
+	}
 	prep.encoded = store.EncodeEvents(prep.batch.Events)
 	prep.items = make([]preparedItem, len(prep.batch.Items))
-	if len(prep.batch.Items) == 0 {
+	if len(prep.batch.Items) == 0 || j.msg.Import {
 		return prep
 	}
 	err := p.store.View(ctx, func(tx *store.Tx) error { return p.judgeItems(ctx, tx, prep) })

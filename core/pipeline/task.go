@@ -345,13 +345,19 @@ func (p *Pipeline) scanChunk(ctx context.Context, t *task) error {
 		return 1
 	})
 	var units []*unit
-	err := p.store.View(ctx, func(tx *store.Tx) error {
-		page, err := tx.OfType(typ, t.After, chunk)
-		if err != nil {
+	var page []*store.Current
+	err := p.store.View(ctx, func(tx *store.Tx) (err error) {
+		if page, err = tx.OfType(typ, t.After, chunk); err != nil {
 			return err
 		}
 		for _, cur := range page {
-			units = append(units, &unit{cur: cur, policies: policies, first: t.Scan.Policies})
+			imported, err := p.onlyImported(tx, &cur.Item, cur.Resource)
+			if err != nil {
+				return err
+			}
+			if !imported {
+				units = append(units, &unit{cur: cur, policies: policies, first: t.Scan.Policies})
+			}
 		}
 		return nil
 	})
@@ -359,11 +365,11 @@ func (p *Pipeline) scanChunk(ctx context.Context, t *task) error {
 		return err
 	}
 	return p.judgeAgain(ctx, gen, units, func(c *commit) error {
-		if len(units) < chunk {
+		if len(page) < chunk {
 			t.Scan.Done = append(t.Scan.Done, typ)
 			t.After = 0
 		} else {
-			t.After = units[len(units)-1].cur.Resource
+			t.After = page[len(page)-1].Resource
 		}
 		return advance(c.tx, t, false)
 	})

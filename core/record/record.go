@@ -239,9 +239,12 @@ type Quarantined struct {
 	Bytes []byte
 }
 
-// Message is one element of a collector's stream: exactly one of the fields but Done is set.
+// Message is one element of a collector's stream: exactly one of the fields but Import and Done is set.
 type Message struct {
-	Records    []Raw
+	Records []Raw
+	// Import says that the records are from the past: they enter history, are judged by nobody and
+	// notified to nobody, and one that was ever recorded is not recorded again.
+	Import     bool
 	Checkpoint *Checkpoint
 	SweepBegin *SweepBegin
 	SweepEnd   *SweepEnd
