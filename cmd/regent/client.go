@@ -50,17 +50,35 @@ func (c *client) target() (string, *http.Client, error) {
 
 // call makes one call and decodes the answer.
 func (c *client) call(ctx context.Context, method, path string, query url.Values, in, out any) error {
-	base, hc, err := c.target()
-	if err != nil {
-		return err
-	}
 	var body io.Reader
+	contentType := ""
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
 			return err
 		}
-		body = bytes.NewReader(b)
+		body, contentType = bytes.NewReader(b), "application/json"
+	}
+	return c.do(ctx, method, path, query, body, contentType, func(r io.Reader) error {
+		answer, err := io.ReadAll(r)
+		if err != nil {
+			return &exit{exitUnreachable, fmt.Errorf("read answer: %w", err)}
+		}
+		if out == nil {
+			return nil
+		}
+		if err := json.Unmarshal(answer, out); err != nil {
+			return &exit{exitUnreachable, fmt.Errorf("the answer is not readable: %w", err)}
+		}
+		return nil
+	})
+}
+
+// do makes one call and hands the body of a good answer to take.
+func (c *client) do(ctx context.Context, method, path string, query url.Values, body io.Reader, contentType string, take func(io.Reader) error) error {
+	base, hc, err := c.target()
+	if err != nil {
+		return err
 	}
 	u := base + path
 	if len(query) > 0 {
@@ -70,14 +88,17 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 	if err != nil {
 		return usage("%v", err)
 	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	res, err := hc.Do(req)
 	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		var op *net.OpError
 		if errors.As(err, &op) {
 			err = op
@@ -85,29 +106,23 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 		return &exit{exitUnreachable, fmt.Errorf("the daemon cannot be reached: %w; is it running, and is --address or --data-dir right?", err)}
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	if res.StatusCode < 300 {
+		return take(res.Body)
+	}
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil {
 		return &exit{exitUnreachable, fmt.Errorf("read answer: %w", err)}
 	}
-	if res.StatusCode >= 300 {
-		var problem struct{ Detail, Title string }
-		msg := strings.TrimSpace(string(answer))
-		if json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
-			msg = problem.Detail
-		}
-		code := exitUsage
-		if res.StatusCode == http.StatusNotFound {
-			code = exitFindings
-		}
-		return &exit{code, errors.New(msg)}
+	var problem struct{ Detail, Title string }
+	msg := strings.TrimSpace(string(answer))
+	if json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
+		msg = problem.Detail
 	}
-	if out == nil {
-		return nil
+	code := exitUsage
+	if res.StatusCode == http.StatusNotFound {
+		code = exitFindings
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return &exit{exitUnreachable, fmt.Errorf("the answer is not readable: %w", err)}
-	}
-	return nil
+	return &exit{code, errors.New(msg)}
 }
 
 // list reads as many pages as the limit wants.

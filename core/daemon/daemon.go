@@ -22,6 +22,7 @@ import (
 	"github.com/regent-dev/regent/core/diag"
 	"github.com/regent-dev/regent/core/host"
 	"github.com/regent-dev/regent/core/intake"
+	"github.com/regent-dev/regent/core/lake"
 	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/policy"
 	"github.com/regent-dev/regent/core/record"
@@ -69,6 +70,7 @@ type Daemon struct {
 	pipeline *pipeline.Pipeline
 	router   *route.Router
 	deliver  *deliver.Deliverer
+	lake     *lake.Lake
 	marker   *pipeline.Marker
 	cache    *policy.Cache
 	registry *prometheus.Registry
@@ -173,6 +175,10 @@ func (d *Daemon) run(ctx context.Context) error {
 	if err := d.unwell.load(ctx, d.store); err != nil {
 		return err
 	}
+	if err := d.openLake(cfg); err != nil {
+		return err
+	}
+	defer d.lake.Close()
 	if err := d.first(ctx, cfg.DataDir); err != nil {
 		return err
 	}
@@ -184,7 +190,7 @@ func (d *Daemon) serve(ctx context.Context) error {
 	stages, stopStages := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStages()
 	g, gctx := errgroup.WithContext(stages)
-	for _, run := range []func(context.Context) error{d.pipeline.Run, d.router.Run, d.deliver.Run, d.retain} {
+	for _, run := range []func(context.Context) error{d.pipeline.Run, d.router.Run, d.deliver.Run, d.retain, d.lake.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	front, stopFront := context.WithCancel(gctx)

@@ -24,6 +24,7 @@ func (d *Daemon) backend() api.Backend {
 		Generation: func() api.Generation { d.mu.Lock(); defer d.mu.Unlock(); return d.generation },
 		Ready:      d.isReady, Reload: d.loop.Now, Retry: d.deliver.Retry, Confirm: d.pipeline.ConfirmSweep,
 		Audit: d.audit, Gather: d.registry,
+		Events: d.lake.Events, Import: d.pipeline.Accept, Export: d.export,
 	}
 }
 
