@@ -51,6 +51,14 @@ var rules = []rule{
 		why: "the store keeps what others decide",
 	},
 	{
+		from: []string{"core/blob"}, forbids: []string{module}, allows: []string{module + "core/record"},
+		why: "what lies in a bucket is others' business",
+	},
+	{
+		from: []string{"core/", "cmd/", "plugins/", "sdk"}, except: []string{"core/blob"}, forbids: []string{"github.com/minio/"},
+		why: "everybody else writes to a folder and to a bucket with the same code",
+	},
+	{
 		from: []string{"core/policy"}, forbids: []string{module}, allows: []string{module + "core/record", module + "core/verdict", module + "core/diag", module + "core/policy"},
 		why: "policies are judged the same with and without a daemon",
 	},
