@@ -27,6 +27,7 @@ type Config struct {
 	NotifyMaxAge time.Duration
 	Log          Log
 	API          API
+	Lake         Lake
 	Retention    Retention
 	Policies     Policies
 	Plugins      map[string]*Plugin
@@ -68,11 +69,6 @@ type Token struct {
 	Role   string
 	SHA256 string
 	Where  diag.Range
-}
-
-// Retention says how long things are kept; zero means for ever.
-type Retention struct {
-	Events, Versions, Quarantine, Deliveries, Alarms time.Duration
 }
 
 // Policies says which policies are loaded.
@@ -193,6 +189,9 @@ func (c *Config) Restart(old *Config) []string {
 	}
 	if c.Log != old.Log {
 		out = append(out, "log")
+	}
+	if !c.Lake.Equal(old.Lake) {
+		out = append(out, "lake")
 	}
 	return out
 }

@@ -49,7 +49,7 @@ func Load(path string, o Options) (*Config, diag.Problems, Sources) {
 		c: &Config{
 			Path: path, Plugins: map[string]*Plugin{}, Overrides: map[verdict.PolicyID]*Policy{},
 			NotifyMaxAge: 24 * time.Hour, Log: Log{Level: "info", Format: "text"},
-			Retention: Retention{Events: 90 * day, Quarantine: 30 * day, Deliveries: 30 * day, Alarms: 365 * day},
+			Lake: Lake{DrainEvery: time.Minute, CacheBytes: 1 << 30}, Retention: defaultRetention(),
 		},
 	}
 	files := l.read(path)
@@ -153,6 +153,7 @@ var rootSchema = &hcl.BodySchema{
 		{Type: "policies"},
 		{Type: "log"},
 		{Type: "api"},
+		{Type: "lake"},
 		{Type: "retention"},
 		{Type: "plugin", LabelNames: []string{"name"}},
 		{Type: "collector", LabelNames: []string{"plugin", "name"}},
@@ -172,7 +173,7 @@ func (l *loader) load(files []*hcl.File) {
 	l.root(content)
 	byType := content.Blocks.ByType()
 	for typ, blocks := range byType {
-		if slices.Contains([]string{"policies", "log", "api", "retention"}, typ) && len(blocks) > 1 && typ != "policies" {
+		if slices.Contains([]string{"policies", "log", "api", "lake", "retention"}, typ) && len(blocks) > 1 && typ != "policies" {
 			l.errorf(blocks[1].DefRange, "Duplicate block", "There is one %q block already, at %s.", typ, Range(blocks[0].DefRange))
 		}
 	}
@@ -181,6 +182,9 @@ func (l *loader) load(files []*hcl.File) {
 	}
 	for _, b := range byType["api"] {
 		l.api(b)
+	}
+	for _, b := range byType["lake"] {
+		l.lake(b)
 	}
 	for _, b := range byType["retention"] {
 		l.retention(b)
@@ -250,7 +254,7 @@ func (l *loader) text(e hcl.Expression) (string, hcl.Range, bool) {
 		return "", e.Range(), false
 	}
 	if v.IsMarked() {
-		l.errorf(e.Range(), "Sensitive value", "A sensitive variable may be used inside config blocks only, where it is handed to the plugin and not shown.")
+		l.errorf(e.Range(), "Sensitive value", "A sensitive variable may be used only where it is not shown: inside config blocks, which are handed to the plugin, and for the keys of a bucket.")
 		return "", e.Range(), false
 	}
 	if v.Type() != cty.String {
@@ -313,6 +317,7 @@ func (l *loader) root(content *hcl.BodyContent) {
 		l.c.RunDir = filepath.Join(l.c.DataDir, "run")
 	}
 	l.c.API.Socket = filepath.Join(l.c.DataDir, "regent.sock")
+	l.c.Lake.Path = filepath.Join(l.c.DataDir, "lake")
 	l.duration(attr("notify_max_age"), "notify_max_age", &l.c.NotifyMaxAge)
 }
 
@@ -401,25 +406,6 @@ func (l *loader) digest(s string, rng hcl.Range) bool {
 		return false
 	}
 	return true
-}
-
-func (l *loader) retention(b *hcl.Block) {
-	var raw struct {
-		Events     hcl.Expression `hcl:"events,optional"`
-		Versions   hcl.Expression `hcl:"versions,optional"`
-		Quarantine hcl.Expression `hcl:"quarantine,optional"`
-		Deliveries hcl.Expression `hcl:"deliveries,optional"`
-		Alarms     hcl.Expression `hcl:"alarms,optional"`
-	}
-	if !l.decode(b, &raw) {
-		return
-	}
-	r := &l.c.Retention
-	l.duration(raw.Events, "events", &r.Events)
-	l.duration(raw.Versions, "versions", &r.Versions)
-	l.duration(raw.Quarantine, "quarantine", &r.Quarantine)
-	l.duration(raw.Deliveries, "deliveries", &r.Deliveries)
-	l.duration(raw.Alarms, "alarms", &r.Alarms)
 }
 
 func (l *loader) policies(b *hcl.Block) {

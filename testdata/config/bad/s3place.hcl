@@ -1,0 +1,7 @@
+data_dir = "d"
+lake {
+  cache_size = "1GiB"
+  s3 {
+    buckets = "history"
+  }
+}
