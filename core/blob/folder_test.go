@@ -299,8 +299,12 @@ func TestFolderReadOnly(t *testing.T) {
 // reported is there, and all are whole.
 func TestFolderKill(t *testing.T) {
 	if dir := os.Getenv("REGENT_BLOB_KILLED"); dir != "" {
-		killedChild(dir)
-		return
+		b, err := Folder(filepath.Join(dir, "lake"))
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		killedChild(b, filepath.Join(dir, "source"))
 	}
 	t.Parallel()
 	dir := t.TempDir()
@@ -348,11 +352,12 @@ func TestFolderKill(t *testing.T) {
 	}
 }
 
-func killedChild(dir string) {
-	b, err := Folder(filepath.Join(dir, "lake"))
+// killedChild puts, and reports on standard output, until it is killed.
+func killedChild(b Bucket, file string) {
+	var err error
 	for n := 0; err == nil; n++ {
 		key := fmt.Sprintf("events/%d", n%16)
-		if err = b.Put(context.Background(), key, filepath.Join(dir, "source")); err == nil {
+		if err = b.Put(context.Background(), key, file); err == nil {
 			// The report goes out in one write, so that none is cut.
 			_, err = os.Stdout.WriteString(key + "\n")
 		}

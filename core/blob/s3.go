@@ -51,8 +51,9 @@ const (
 	attempts     = 6
 	firstPause   = 200 * time.Millisecond
 	longestPause = 10 * time.Second
-	// patience is how long a request may go without a byte in either direction.
-	patience = 30 * time.Second
+	// patience is how long a request may go without a byte in either direction. What the system has
+	// buffered to send is not seen to move.
+	patience = time.Minute
 	// partBytes is what one request writes or less, so that what is tried again is not all.
 	partBytes = 64 << 20
 	// maxParts is the limit of S3.
@@ -110,7 +111,7 @@ func S3(o Options) (*S3Bucket, error) {
 	}
 	creds := credentials.NewStaticV4(o.AccessKey, o.SecretKey, o.SessionToken)
 	if o.AccessKey == "" {
-		creds = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}})
+		creds = newFound()
 	}
 	style := minio.BucketLookupDNS
 	if o.PathStyle {

@@ -76,7 +76,7 @@ func passing(err error) bool {
 		}
 		// These say in the 400s that the server is busy, or that the bytes changed on their way.
 		return answer.StatusCode >= 500 || slices.Contains([]string{"RequestTimeout", "SlowDown", "InternalError", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}, answer.Code)
-	case errors.Is(err, errChanged), errors.Is(err, errRange), errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &certificate), errors.As(err, &local):
+	case errors.Is(err, errChanged), errors.Is(err, errRange), errors.Is(err, errNoCredentials), errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &certificate), errors.As(err, &local):
 		return false
 	}
 	return true
@@ -101,6 +101,8 @@ func (b *S3Bucket) explain(doing, key string, err error, passes bool, n int) err
 	switch {
 	case errors.As(err, &certificate):
 		return fmt.Errorf("%s: %w; name the CA of the server at %s as CA file", at, err, b.endpoint)
+	case errors.Is(err, errNoCredentials):
+		return fmt.Errorf("%s: %w: %w", at, ErrDenied, err)
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%s: %w; the server at %s has no TLS: mend it, or use an endpoint with http://", at, err, b.endpoint)
 	}
