@@ -404,4 +404,3 @@ func TestS3Kill(t *testing.T) {
 		}
 	}
 }
-
