@@ -13,6 +13,7 @@ STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT       := mvdan.cc/gofumpt@v0.12.0
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 PROTOC_GEN_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 FUZZTIME ?= 20s
 
@@ -57,7 +58,9 @@ fuzz: ## Fuzz every parser of outside bytes for FUZZTIME each.
 	    echo "== $$pkg $$f"; $(GO) test $$pkg -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME); done; done
 
 .PHONY: soak
-soak: ## The slow proofs: 300 kills under load, the race detector, every fuzz test for two minutes.
+soak: ## The slow proofs: a second S3 server, 300 kills under load, the race detector, every fuzz test for two minutes.
+	GOBIN=$(CURDIR)/build/tools $(GO) install $(VERSITYGW)
+	REGENT_VERSITYGW=$(CURDIR)/build/tools/versitygw $(GO) test ./core/blob -run '^TestS3Versity$$' -v
 	REGENT_KILLS=300 $(GO) test ./cmd/regent -run '^TestKill$$' -v -timeout 60m
 	$(MAKE) race
 	$(MAKE) fuzz FUZZTIME=2m

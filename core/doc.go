@@ -35,7 +35,7 @@
 //	daemon                                       wiring
 //	pipeline  api  reload  config  host          each may use what is below
 //	intake  compliance  alarm  route  deliver    stages: never each other
-//	policy  store                                engines
+//	policy  store  blob                          engines
 //	record  verdict  diag                        vocabulary: nothing of ours
 //
 // # Locks

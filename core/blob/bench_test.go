@@ -1,6 +1,9 @@
 package blob
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/regent-dev/regent/core/record"
@@ -28,6 +31,27 @@ func BenchmarkPut(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkFolder opens a folder with a year of files, as each start of the daemon does.
+func BenchmarkFolder(b *testing.B) {
+	dir := b.TempDir()
+	for table := range 8 {
+		for day := range 365 {
+			name := filepath.Join(dir, fmt.Sprint("table", table), fmt.Sprint("date=", day))
+			if err := os.MkdirAll(name, 0o700); err != nil {
+				b.Fatal(err)
+			}
+			for n := range 4 {
+				if err := os.WriteFile(filepath.Join(name, fmt.Sprint(n, ".parquet")), nil, 0o600); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	for b.Loop() {
+		folder(b, dir)
+	}
 }
 
 // BenchmarkOpen opens and reads the last 64 KiB, as a reader of Parquet begins.

@@ -41,7 +41,7 @@ func Folder(dir string) (*FolderBucket, error) {
 	if err := makeFolders(abs); err != nil {
 		return nil, b.explain("make folder", err)
 	}
-	if err := b.clean("", 0); err != nil {
+	if err := b.clean("", nil); err != nil {
 		return nil, b.explainReading("open folder", err)
 	}
 	return b, nil
@@ -281,11 +281,11 @@ func (b *FolderBucket) List(ctx context.Context, prefix string, fn func(Info) er
 	if _, err := os.Stat(b.dir); err != nil {
 		return b.explainReading("list", err)
 	}
-	return b.list(ctx, start, prefix, 0, fn)
+	return b.list(ctx, start, prefix, nil, fn)
 }
 
-func (b *FolderBucket) list(ctx context.Context, dir, prefix string, depth int, fn func(Info) error) error {
-	entries, err := b.entries(dir, depth)
+func (b *FolderBucket) list(ctx context.Context, dir, prefix string, above []fs.FileInfo, fn func(Info) error) error {
+	entries, above, err := b.entries(dir, above)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
@@ -297,67 +297,86 @@ func (b *FolderBucket) list(ctx context.Context, dir, prefix string, depth int, 
 			return fmt.Errorf("list %s: %w", b.dir, err)
 		}
 		key := path.Join(dir, e.name)
-		if e.info.IsDir() {
+		if e.mode.IsDir() {
 			if strings.HasPrefix(key+"/", prefix) || strings.HasPrefix(prefix, key+"/") {
-				if err := b.list(ctx, key, prefix, depth+1, fn); err != nil {
+				if err := b.list(ctx, key, prefix, above, fn); err != nil {
 					return err
 				}
 			}
 			continue
 		}
-		if !e.info.Mode().IsRegular() || !strings.HasPrefix(key, prefix) || CheckKey(key) != nil {
+		if !e.mode.IsRegular() || !strings.HasPrefix(key, prefix) || CheckKey(key) != nil {
 			continue
 		}
-		if err := fn(Info{Key: key, Bytes: e.info.Size(), Modified: e.info.ModTime()}); err != nil {
+		info, err := os.Stat(b.path(key))
+		if errors.Is(err, fs.ErrNotExist) {
+			// It went meanwhile.
+			continue
+		}
+		if err != nil {
+			return b.explainReading("list", err)
+		}
+		if err := fn(Info{Key: key, Bytes: info.Size(), Modified: info.ModTime()}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// folderEntry is a file or folder; its mode is that of what a symbolic link leads to.
 type folderEntry struct {
 	name string
-	info fs.FileInfo
+	mode fs.FileMode
 }
 
-// entries reads a folder in the order of keys: "a.txt" comes before "a/b", because the slash counts.
-func (b *FolderBucket) entries(dir string, depth int) ([]folderEntry, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("%s is nested too deep; is it a loop of symbolic links?", dir)
+// entries reads a folder in the order of keys: "a.txt" comes before "a/b", because the slash counts. above
+// are the folders on the way to it; it returns them with this one. A folder that is on the way already, by
+// a symbolic link, is empty, and so is one that is too deep for keys.
+func (b *FolderBucket) entries(dir string, above []fs.FileInfo) ([]folderEntry, []fs.FileInfo, error) {
+	info, err := os.Stat(b.path(dir))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(above) > maxDepth || slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
+		return nil, nil, nil
 	}
 	names, err := os.ReadDir(b.path(dir))
 	if err != nil {
 		if dir == "lost+found" && isReadOnly(err) {
 			// It comes with a file system of its own, and is root's.
-			return nil, nil
+			return nil, nil, nil
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	out := make([]folderEntry, 0, len(names))
 	for _, n := range names {
-		info, err := os.Stat(b.path(path.Join(dir, n.Name())))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) {
-			// It went meanwhile, or is a link to nowhere.
-			continue
+		mode := n.Type()
+		if mode&fs.ModeSymlink != 0 {
+			info, err := os.Stat(b.path(path.Join(dir, n.Name())))
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) {
+				// It leads nowhere.
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			mode = info.Mode()
 		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, folderEntry{n.Name(), info})
+		out = append(out, folderEntry{n.Name(), mode})
 	}
 	order := func(e folderEntry) string {
-		if e.info.IsDir() {
+		if e.mode.IsDir() {
 			return e.name + "/"
 		}
 		return e.name
 	}
 	slices.SortFunc(out, func(x, y folderEntry) int { return cmp.Compare(order(x), order(y)) })
-	return out, nil
+	return out, append(slices.Clone(above), info), nil
 }
 
 // clean removes what was being written when a process ended.
-func (b *FolderBucket) clean(dir string, depth int) error {
-	entries, err := b.entries(dir, depth)
+func (b *FolderBucket) clean(dir string, above []fs.FileInfo) error {
+	entries, above, err := b.entries(dir, above)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -367,9 +386,9 @@ func (b *FolderBucket) clean(dir string, depth int) error {
 	for _, e := range entries {
 		key := path.Join(dir, e.name)
 		switch {
-		case e.info.IsDir():
-			err = b.clean(key, depth+1)
-		case strings.HasPrefix(e.name, tempPrefix) && e.info.Mode().IsRegular():
+		case e.mode.IsDir():
+			err = b.clean(key, above)
+		case strings.HasPrefix(e.name, tempPrefix) && e.mode.IsRegular():
 			err = removeUnlocked(b.path(key))
 		}
 		if err != nil {

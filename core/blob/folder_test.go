@@ -88,12 +88,26 @@ func TestFolderForeign(t *testing.T) {
 			t.Errorf("%s: error %v", key, err)
 		}
 	}
-	// A loop that leads through the folder is noticed.
-	if err := os.Symlink(dir, filepath.Join(dir, "loop")); err != nil {
+	// Loops that lead through the folder are gone through once; links to folders elsewhere are followed.
+	elsewhere := t.TempDir()
+	for _, err := range []error{
+		os.Symlink(dir, filepath.Join(dir, "loop")), os.Symlink(dir, filepath.Join(dir, "loop2")), os.Symlink(filepath.Join(dir, "events"), filepath.Join(dir, "events", "loop")),
+		os.Symlink(elsewhere, filepath.Join(dir, "verdicts")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, b, "verdicts/a", []byte("x"))
+	if err := os.WriteFile(filepath.Join(elsewhere, tempPrefix+"LEFT"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.List(t.Context(), "", func(Info) error { return nil }); err == nil || !strings.Contains(err.Error(), "symbolic links") {
-		t.Errorf("error %v", err)
+	b = folder(t, dir)
+	if diff := cmp.Diff([]string{"events/a", "events/note.txt", "verdicts/a"}, keys(t, b, "")); diff != "" {
+		t.Error(diff)
+	}
+	if got := leftovers(t, elsewhere); len(got) != 0 {
+		t.Errorf("%q are left", got)
 	}
 }
 

@@ -11,7 +11,7 @@ const (
 	// maxKey is the limit of S3; maxPart is that of file systems.
 	maxKey  = 1024
 	maxPart = 255
-	// maxDepth keeps folders from being nested without end, which a loop of symbolic links would be.
+	// maxDepth keeps folders from being nested without end.
 	maxDepth = 32
 )
 
