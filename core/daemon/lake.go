@@ -16,16 +16,16 @@ import (
 
 // openLake opens the lake that the configuration names.
 func (d *Daemon) openLake(cfg *config.Config) error {
-	bucket, err := blob.Folder(filepath.Join(cfg.DataDir, "lake"))
+	bucket, err := lakeBucket(&cfg.Lake)
 	if err != nil {
 		return fmt.Errorf("open the lake: %w", err)
 	}
-	cache, err := blob.NewCache(bucket, filepath.Join(cfg.DataDir, "cache"), 1<<30)
+	cache, err := blob.Cache(bucket, filepath.Join(cfg.DataDir, "cache"), cfg.Lake.CacheBytes)
 	if err != nil {
 		return fmt.Errorf("open the lake: %w", err)
 	}
 	d.lake, err = lake.Open(lake.Options{
-		Store: d.store, Bucket: bucket, Cache: cache, Scratch: filepath.Join(cfg.DataDir, "scratch"),
+		Store: d.store, Bucket: bucket, Cache: cache, Scratch: filepath.Join(cfg.DataDir, "scratch"), DrainEvery: cfg.Lake.DrainEvery,
 		Log: d.log, Now: time.Now, Retention: d.lakeRetention,
 	})
 	return err
@@ -37,16 +37,26 @@ func (d *Daemon) lakeRetention() map[table.Name]lake.Keep {
 	r := d.build.Config.Retention
 	d.mu.Unlock()
 	out := map[table.Name]lake.Keep{}
-	for name, keep := range map[table.Name]struct {
-		setting string
-		keep    time.Duration
-	}{
-		table.Events: {"events", r.Events}, table.Items: {"versions", r.Versions}, table.Quarantines: {"quarantine", r.Quarantine},
-		table.Deliveries: {"deliveries", r.Deliveries}, table.Alarms: {"alarms", r.Alarms},
-	} {
-		out[name] = lake.Keep{For: keep.keep, Setting: fmt.Sprintf("retention.%s = %q", keep.setting, keep.keep)}
+	for _, name := range table.Names {
+		keep, setting := r.Table(name)
+		out[name] = lake.Keep{For: keep, Setting: setting}
 	}
 	return out
+}
+
+// lakeBucket opens the bucket or folder that holds the lake.
+func lakeBucket(c *config.Lake) (blob.Bucket, error) {
+	if c.S3 != nil {
+		return s3Bucket(c.S3)
+	}
+	return blob.Folder(c.Path)
+}
+
+func s3Bucket(s *config.S3) (*blob.S3Bucket, error) {
+	return blob.S3(blob.Options{
+		Endpoint: s.Endpoint, Region: s.Region, Bucket: s.Bucket, Prefix: s.Prefix, AccessKey: s.AccessKey.Reveal(),
+		SecretKey: s.SecretKey.Reveal(), SessionToken: s.SessionToken.Reveal(), PathStyle: s.PathStyle, CAFile: s.CAFile, Insecure: s.Insecure,
+	})
 }
 
 // export writes recorded rows for the API.

@@ -72,7 +72,7 @@ func (b *bench) open(t testing.TB) {
 		t.Fatal(err)
 	}
 	b.bucket = &faulty{Bucket: local}
-	cache, err := blob.NewCache(local, filepath.Join(b.dir, "cache"), 1<<30)
+	cache, err := blob.Cache(local, filepath.Join(b.dir, "cache"), 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
