@@ -15,10 +15,11 @@ type Notification struct {
 	Route  string `json:"route"`
 	// Instance is the notifier that it goes to.
 	Instance string `json:"instance"`
-	// Class is compliance, alarm, configuration, activity or health.
+	// Class is compliance, alarm, configuration, activity or health, or snapshot, history or trail for a
+	// file that was delivered; its one change then has the file as Data.
 	Class string `json:"class"`
 	// Status is firing while something is wrong, resolved once it is not, changed for what is
-	// neither.
+	// neither, delivered for a file.
 	Status string `json:"status"`
 	// Severity is the most urgent one of the changes.
 	Severity string `json:"severity,omitempty"`
@@ -45,6 +46,8 @@ const (
 	StatusFiring   = "firing"
 	StatusResolved = "resolved"
 	StatusChanged  = "changed"
+	// StatusDelivered is that of a file of a snapshot or a trail.
+	StatusDelivered = "delivered"
 )
 
 // Summary counts what a first judgement found.

@@ -95,6 +95,15 @@ func statusRows(s api.Status, row func(...any)) {
 		d := s.Deliveries[inst]
 		row("deliveries "+string(inst), fmt.Sprintf("%d delivered, %d pending, %d dead", d[store.Delivered], d[store.Pending], d[store.Dead]))
 	}
+	for _, c := range s.Channels {
+		row(c.Kind+" "+c.Name, channelText(c))
+		if c.Failure != "" {
+			row("NOT DELIVERED", fmt.Sprintf("%s %s since %s: %s", c.Kind, c.Name, short(c.FailingSince), c.Failure))
+		}
+		if c.Lost > 0 {
+			row("LOST", fmt.Sprintf("%s %s: %d events were past their retention before they were delivered", c.Kind, c.Name, c.Lost))
+		}
+	}
 	for _, h := range s.Held {
 		row("HELD SWEEP", fmt.Sprintf("%s %q misses %d of %d resources since %s; confirm with: regent plugin confirm-sweep %s %q", h.Instance, h.Scope, h.Missing, h.Total, short(h.At), h.Instance, h.Scope))
 	}

@@ -125,6 +125,7 @@ func (s *Server) register(api huma.API) {
 	s.registerEvents(api)
 	s.registerAlarms(api)
 	s.registerDeliveries(api)
+	s.registerChannels(api)
 }
 
 // ResourceQuery names a resource.

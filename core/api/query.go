@@ -17,6 +17,9 @@ import (
 // errUnknown says that the thing asked for is not there.
 var errUnknown = errors.New("not found")
 
+// ErrUnknown is errUnknown for backends.
+var ErrUnknown = errUnknown
+
 // causeWindow is how long before and after a version's capture events are looked for.
 const causeWindow = 15 * time.Minute
 

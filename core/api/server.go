@@ -72,6 +72,8 @@ type Backend struct {
 	Import func(ctx context.Context, inst record.Instance, m record.Message) error
 	// Export writes recorded rows to w.
 	Export func(ctx context.Context, o Export, w io.Writer) error
+	// Snapshot takes a snapshot now; ErrUnknown says that there is none of the name.
+	Snapshot func(ctx context.Context, name string) ([]ChannelFile, error)
 	// Audit records a call that changed something.
 	Audit  func(ctx context.Context, a Audit) error
 	Gather prometheus.Gatherer

@@ -129,6 +129,7 @@ type Status struct {
 	Findings     map[string]int64                                  `json:"findings"`
 	Alarms       AlarmCount                                        `json:"alarms"`
 	Deliveries   map[record.Instance]map[store.DeliveryState]int64 `json:"deliveries"`
+	Channels     []Channel                                         `json:"channels,omitempty"`
 	Held         []Held                                            `json:"heldSweeps,omitempty"`
 	Gaps         []Gap                                             `json:"gaps,omitempty"`
 	Work         int64                                             `json:"pendingWork"`

@@ -36,6 +36,8 @@ type Config struct {
 	Overrides    map[verdict.PolicyID]*Policy
 	Waivers      []*Waiver
 	Routes       []*Route
+	Snapshots    []*Snapshot
+	Trails       []*Trail
 
 	eval *hcl.EvalContext
 }

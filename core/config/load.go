@@ -161,6 +161,8 @@ var rootSchema = &hcl.BodySchema{
 		{Type: "policy", LabelNames: []string{"id"}},
 		{Type: "waiver", LabelNames: []string{"name"}},
 		{Type: "route", LabelNames: []string{"name"}},
+		{Type: "snapshot", LabelNames: []string{"name"}},
+		{Type: "trail", LabelNames: []string{"name"}},
 	},
 }
 
@@ -208,6 +210,12 @@ func (l *loader) load(files []*hcl.File) {
 	}
 	for _, b := range byType["route"] {
 		l.route(b)
+	}
+	for _, b := range byType["snapshot"] {
+		l.snapshot(b)
+	}
+	for _, b := range byType["trail"] {
+		l.trail(b)
 	}
 }
 

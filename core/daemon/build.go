@@ -14,6 +14,7 @@ import (
 	"github.com/gobwas/glob"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/regent-dev/regent/core/channel"
 	"github.com/regent-dev/regent/core/compliance"
 	"github.com/regent-dev/regent/core/config"
 	"github.com/regent-dev/regent/core/diag"
@@ -43,6 +44,8 @@ type Build struct {
 	Problems diag.Problems
 	Routes   *route.Table
 	Waivers  *compliance.Waivers
+	// Channels are the snapshots and trails.
+	Channels []channel.Spec
 	// Specs are the instances that can be started, Types what each collector declares, Broken those
 	// whose plugin cannot be asked, with the reason.
 	Specs  []host.Spec
@@ -287,6 +290,7 @@ func (b *Build) compile(ctx context.Context, marker policy.Marker, cache *policy
 	if b.Routes, err = route.NewTable(routes); err != nil {
 		b.Problems.Errorf(nil, "Invalid route", "%v.", err)
 	}
+	b.channels()
 }
 
 // keep is where the last good generation is.

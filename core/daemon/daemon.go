@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/regent-dev/regent/core/api"
+	"github.com/regent-dev/regent/core/channel"
 	"github.com/regent-dev/regent/core/config"
 	"github.com/regent-dev/regent/core/deliver"
 	"github.com/regent-dev/regent/core/diag"
@@ -71,6 +72,7 @@ type Daemon struct {
 	router   *route.Router
 	deliver  *deliver.Deliverer
 	lake     *lake.Lake
+	channel  *channel.Manager
 	marker   *pipeline.Marker
 	cache    *policy.Cache
 	registry *prometheus.Registry
@@ -165,6 +167,7 @@ func (d *Daemon) run(ctx context.Context) error {
 		}
 	}()
 	d.deliver = deliver.New(deliver.Options{Store: d.store, Sender: d.host, Log: d.log, Now: time.Now, Registry: d.registry, Dead: d.dead})
+	d.channel = d.newChannels(cfg.DataDir)
 	clean, err := d.opened(ctx)
 	if err != nil {
 		return err
@@ -190,7 +193,7 @@ func (d *Daemon) serve(ctx context.Context) error {
 	stages, stopStages := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStages()
 	g, gctx := errgroup.WithContext(stages)
-	for _, run := range []func(context.Context) error{d.pipeline.Run, d.router.Run, d.deliver.Run, d.retain, d.lake.Run} {
+	for _, run := range []func(context.Context) error{d.pipeline.Run, d.router.Run, d.deliver.Run, d.channel.Run, d.retain, d.lake.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	front, stopFront := context.WithCancel(gctx)

@@ -153,6 +153,7 @@ func (d *Daemon) enforce(ctx context.Context, b *Build, degraded string, refused
 	d.mu.Unlock()
 	// Routes first: changes of the new generation must find its routes.
 	d.router.Use(b.Routes)
+	d.channel.Use(b.Channels)
 	if err := d.pipeline.Swap(ctx, &pipeline.Generation{
 		Number: number, Policies: b.Policies, Waivers: b.Waivers, NotifyMaxAge: b.Config.NotifyMaxAge,
 		Activity: b.Routes.Activity(), Configuration: b.Routes.Configuration(),

@@ -23,8 +23,8 @@ func (d *Daemon) backend() api.Backend {
 		Store: d.store, Log: d.log, Now: time.Now, Status: d.status, Instances: d.instances,
 		Generation: func() api.Generation { d.mu.Lock(); defer d.mu.Unlock(); return d.generation },
 		Ready:      d.isReady, Reload: d.loop.Now, Retry: d.deliver.Retry, Confirm: d.pipeline.ConfirmSweep,
-		Audit: d.audit, Gather: d.registry,
 		Events: d.lake.Events, Import: d.pipeline.Accept, Export: d.export,
+		Snapshot: d.snapshot, Audit: d.audit, Gather: d.registry,
 	}
 }
 
@@ -92,7 +92,11 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	if since, err := d.pipeline.StoreFailure(); !since.IsZero() {
 		s.StoreFailure = fmt.Sprintf("since %s: %v", record.FormatTime(since), err)
 	}
-	err := d.store.View(ctx, func(tx *store.Tx) (err error) {
+	var err error
+	if s.Channels, err = d.channelStatus(ctx); err != nil {
+		return s, err
+	}
+	err = d.store.View(ctx, func(tx *store.Tx) (err error) {
 		if s.Records, err = tx.Totals(); err != nil {
 			return err
 		}

@@ -9,4 +9,7 @@
 //
 // Values are copied as they stand: numbers keep their literal, and strings stay strings, but for the
 // configuration of an answer of the API, which holds all of it as JSON in strings. Members that are null or empty texts are left out.
+//
+// Items that Regent itself wrote into snapshot and history files are marked, and become again what they
+// were.
 package awsconfig

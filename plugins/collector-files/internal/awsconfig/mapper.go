@@ -57,6 +57,10 @@ func (m *Mapper) unwrap(v []byte, item func(json, raw []byte, err error), depth 
 	if depth > maxUnwrap {
 		return errors.New("not a configuration item: too many envelopes")
 	}
+	if json, found, err := own(v); found {
+		item(json, v, err)
+		return nil
+	}
 	if jsontext.IsArray(v) {
 		elements := jsontext.ElementsOf(v)
 		n := 0

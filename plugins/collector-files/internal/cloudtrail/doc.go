@@ -16,4 +16,9 @@
 // The action is the service and the call: "iam:CreateAccessKey". Targets are the resources that the
 // record lists itself, that ARNs and ids anywhere in its request and response name, and that are named
 // by the service's parameters, in this order, each once and at most MaxTargets.
+//
+// # Regent's own files
+//
+// A trail of Regent's writes events of other sources beside CloudTrail records, as records that look like
+// CloudTrail's and hold the event under "regentEvent". That event is given back as it is.
 package cloudtrail

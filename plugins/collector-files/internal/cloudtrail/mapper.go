@@ -29,6 +29,8 @@ type record struct {
 	// The members of envelopes and digests.
 	detailType, detail, lookup []byte
 	digestStart, digestFiles   bool
+	// own is the event that Regent wrote into a trail's file beside CloudTrail's names.
+	own []byte
 }
 
 // errNoRecord says that a value is not meant to hold a record.
@@ -73,6 +75,11 @@ func (m *Mapper) Append(dst, rec []byte, lines bool) ([]byte, error) {
 		r = read(rec)
 	}
 	switch {
+	case jsontext.IsObject(r.own):
+		if lines {
+			return jsontext.AppendCompact(dst, r.own), nil
+		}
+		return append(dst, r.own...), nil
 	case !isText(r.source):
 		return dst, errors.New("not a CloudTrail record: it has no eventSource")
 	case !isText(r.name):
@@ -142,6 +149,8 @@ func read(rec []byte) (r record) {
 			r.digestStart = true
 		case "logFiles":
 			r.digestFiles = true
+		case "regentEvent":
+			r.own = v
 		}
 	}
 }

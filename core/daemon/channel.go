@@ -1,0 +1,122 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/regent-dev/regent/core/api"
+	"github.com/regent-dev/regent/core/blob"
+	"github.com/regent-dev/regent/core/channel"
+	"github.com/regent-dev/regent/core/config"
+	"github.com/regent-dev/regent/core/store"
+	"github.com/regent-dev/regent/core/verdict"
+)
+
+// channelDir is where files lie that are on their way to a bucket.
+func channelDir(dataDir string) string { return filepath.Join(dataDir, "channels") }
+
+// bucketOf opens the bucket of a destination. It is not asked yet whether it is there: a bucket that is down
+// at the start is tried until it works, as at any other time.
+func bucketOf(d config.Destination) (blob.Bucket, error) {
+	if d.S3 != nil {
+		return nil, errors.New("this build has no client for S3")
+	}
+	return folder(d.To), nil
+}
+
+// channels makes of the configuration what the channels are run by.
+func (b *Build) channels() {
+	for _, s := range b.Config.Snapshots {
+		where := s.Where
+		bucket, err := bucketOf(s.Destination)
+		if err != nil {
+			b.Problems.Errorf(&where, "Bucket not usable", "snapshot %q: %v.", s.Name, err)
+			continue
+		}
+		match, err := channel.NewMatch(channel.Patterns{Type: s.Types, Account: s.Accounts})
+		if err != nil {
+			b.Problems.Errorf(&where, "Invalid snapshot", "%v.", err)
+			continue
+		}
+		spec := channel.Spec{Kind: channel.Snapshot, Name: s.Name, Every: s.Every, Bucket: bucket, Prefix: s.Destination.Prefix, Notify: s.Notify, Match: match}
+		b.Channels = append(b.Channels, spec)
+		spec.Kind, spec.Every = channel.History, s.HistoryEvery
+		b.Channels = append(b.Channels, spec)
+	}
+	for _, t := range b.Config.Trails {
+		where := t.Where
+		bucket, err := bucketOf(t.Destination)
+		if err != nil {
+			b.Problems.Errorf(&where, "Bucket not usable", "trail %q: %v.", t.Name, err)
+			continue
+		}
+		m := t.Match
+		match, err := channel.NewMatch(channel.Patterns{Source: m.Source, Account: m.Account, Action: m.Action, Outcome: m.Outcome, Type: m.ResourceType})
+		if err != nil {
+			b.Problems.Errorf(&where, "Invalid trail", "%v.", err)
+			continue
+		}
+		b.Channels = append(b.Channels, channel.Spec{Kind: channel.Trail, Name: t.Name, Every: t.Every, Bucket: bucket, Prefix: t.Destination.Prefix, Notify: t.Notify, Match: match})
+	}
+}
+
+// newChannels makes the manager of snapshots and trails.
+func (d *Daemon) newChannels(dataDir string) *channel.Manager {
+	return channel.New(channel.Options{
+		Store: d.store, Events: d.store, Log: d.log, Now: time.Now, Source: d.source, Dir: channelDir(dataDir),
+		Health: d.channelHealth, Delivering: func() { d.deliver.Wake() },
+	})
+}
+
+// channelHealth tells that files of a channel cannot be delivered, or that they can again.
+func (d *Daemon) channelHealth(ctx context.Context, name, trouble string, also func(*store.Tx) error) error {
+	ch := verdict.Change{
+		Severity: verdict.High, Key: "channel/" + name, Title: "A snapshot or trail cannot be delivered", Message: name + ": " + trouble,
+		Old: "OK", New: "FAILING", Active: true,
+	}
+	if trouble == "" {
+		ch.Old, ch.New, ch.Active, ch.Message = ch.New, ch.Old, false, name+": It is delivered again; nothing was lost."
+	}
+	return d.pipeline.Report(ctx, ch, also)
+}
+
+// snapshot takes a snapshot now.
+func (d *Daemon) snapshot(ctx context.Context, name string) ([]api.ChannelFile, error) {
+	files, err := d.channel.Take(ctx, name)
+	if errors.Is(err, channel.ErrUnknown) {
+		return nil, fmt.Errorf("snapshot %s: %w", name, api.ErrUnknown)
+	}
+	out := make([]api.ChannelFile, 0, len(files))
+	for _, f := range files {
+		out = append(out, channelFile(f))
+	}
+	return out, err
+}
+
+func channelFile(f channel.File) api.ChannelFile {
+	return api.ChannelFile{
+		Bucket: f.Bucket, Key: f.Key, Bytes: f.Bytes, SHA256: f.SHA256, Count: f.Count, Account: f.Account, Region: f.Region,
+		Type: f.Type, ID: f.ID, From: f.From, To: f.To, At: f.At,
+	}
+}
+
+// channelStatus tells how far the snapshots and trails are.
+func (d *Daemon) channelStatus(ctx context.Context) ([]api.Channel, error) {
+	all, err := d.channel.Status(ctx)
+	out := make([]api.Channel, 0, len(all))
+	for _, s := range all {
+		c := api.Channel{
+			Kind: string(s.Kind), Name: s.Name, To: s.To, Due: s.Due, Files: s.Files, Records: s.Records, Lost: s.Lost, Waiting: s.Waiting,
+			FailingSince: s.Failing, Failure: s.Failure,
+		}
+		if s.Last != nil {
+			f := channelFile(*s.Last)
+			c.Last = &f
+		}
+		out = append(out, c)
+	}
+	return out, err
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+
+	"github.com/regent-dev/regent/core/record"
+)
+
+// NumberedEvent is a recorded event with its number among all events ever stored. The numbers begin at 0
+// and have no holes: one that is missing between two others was past its retention.
+type NumberedEvent struct {
+	Number int64
+	EventRow
+}
+
+// EventsAfter returns events with numbers above one, in their order; -1 begins with the first. A page
+// ends with a batch of the journal, so that it may have more than limit events, by less than a batch.
+func (s *Store) EventsAfter(ctx context.Context, number int64, limit int) (out []NumberedEvent, err error) {
+	err = s.View(ctx, func(tx *Tx) error {
+		out, err = tx.EventsAfter(number, limit)
+		return err
+	})
+	return out, err
+}
+
+// EventsAfter is Store.EventsAfter within a transaction.
+func (tx *Tx) EventsAfter(number int64, limit int) ([]NumberedEvent, error) {
+	var out []NumberedEvent
+	for number < math.MaxInt64 && len(out) < limit {
+		var seq, first, count int64
+		ok, err := tx.one(`SELECT seq, first_event, events FROM event_batches WHERE first_event <= ? AND first_event + events > ? ORDER BY first_event DESC LIMIT 1`,
+			[]any{number + 1, number + 1}, &seq, &first, &count)
+		if err == nil && !ok {
+			ok, err = tx.one(`SELECT seq, first_event, events FROM event_batches WHERE first_event > ? ORDER BY first_event LIMIT 1`,
+				[]any{number}, &seq, &first, &count)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read events after number %d: %w", number, err)
+		}
+		if !ok {
+			break
+		}
+		b, err := tx.batch(seq)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			return nil, fmt.Errorf("%w: journal row %d has a summary and no events", ErrCorrupt, seq)
+		}
+		for i := max(0, number+1-first); i < int64(len(b.bodies)); i++ {
+			// The batch is shared with others: what goes out is the caller's own.
+			ev, err := record.ParseEvent(bytes.Clone(b.bodies[i]), record.Digest{})
+			if err != nil {
+				return nil, fmt.Errorf("%w: journal row %d, event %d: %w", ErrCorrupt, seq, i, err)
+			}
+			out = append(out, NumberedEvent{first + i, EventRow{Seq: seq, Index: int(i), Instance: b.instance, Received: fromMicros(b.received), Event: ev}})
+		}
+		number = first + count - 1
+	}
+	return out, nil
+}
+
+// LastEvent returns the number of the newest event in the journal, -1 where it holds none.
+func (tx *Tx) LastEvent() (int64, error) {
+	var last sql.NullInt64
+	ok, err := tx.one(`SELECT first_event + events - 1 FROM event_batches ORDER BY first_event DESC LIMIT 1`, nil, &last)
+	if err != nil {
+		return 0, fmt.Errorf("read the number of the newest event: %w", err)
+	}
+	if !ok {
+		return -1, nil
+	}
+	return last.Int64, nil
+}
