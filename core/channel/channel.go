@@ -189,6 +189,10 @@ type Status struct {
 func (m *Manager) Status(ctx context.Context) ([]Status, error) {
 	m.mu.Lock()
 	specs := slices.Collect(maps.Values(m.specs))
+	next := map[string]time.Time{}
+	for id, w := range m.workers {
+		next[id] = w.next()
+	}
 	m.mu.Unlock()
 	slices.SortFunc(specs, func(a, b Spec) int {
 		return slices.Compare([]string{string(a.Kind), a.Name}, []string{string(b.Kind), b.Name})
@@ -208,6 +212,9 @@ func (m *Manager) Status(ctx context.Context) ([]Status, error) {
 			files, err := tx.ChannelFiles(s.id())
 			if err != nil {
 				return err
+			}
+			if due := next[s.id()]; due.After(st.due) {
+				st.due = due
 			}
 			out = append(out, Status{
 				Kind: s.Kind, Name: s.Name, To: place(s), Due: st.due, Last: st.Last, Files: st.Files, Records: st.Records, Lost: st.Lost,

@@ -41,12 +41,12 @@ type worker struct {
 	// at, so that its files need not be looked at again.
 	failures int
 	own      string
-	// due is when the next run is, where that is later than what the store says: a look that found
-	// nothing is not written down.
-	due time.Time
 
 	mu   sync.Mutex
 	spec Spec
+	// due is when the next run is, where that is later than what the store says: a look that found
+	// nothing is not written down.
+	due time.Time
 }
 
 // use puts another configuration of the channel in force.
@@ -58,6 +58,19 @@ func (w *worker) use(s Spec) {
 	case w.kick <- struct{}{}:
 	default:
 	}
+}
+
+// next is when the next run is, as far as this is not in the store.
+func (w *worker) next() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.due
+}
+
+func (w *worker) setNext(t time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.due = t
 }
 
 func (w *worker) current() Spec {
@@ -116,7 +129,8 @@ func (w *worker) step(ctx context.Context, asked bool) (files []File, wait time.
 	now := w.m.o.Now().UTC()
 	if st.fresh || st.due.After(now.Add(s.Every)) {
 		// New, or it runs more often than it did when this was decided, or the clock was set back.
-		st.due, w.due = now.Add(s.Every), time.Time{}
+		st.due = now.Add(s.Every)
+		w.setNext(time.Time{})
 		if err := w.update(ctx, func(tx *store.Tx) error { return st.write(tx, &s) }); err != nil {
 			return nil, 0, err
 		}
@@ -142,8 +156,8 @@ func (w *worker) read(ctx context.Context, s *Spec) (st *state, err error) {
 		}
 		return err
 	})
-	if err == nil && w.due.After(st.due) {
-		st.due = w.due
+	if due := w.next(); err == nil && due.After(st.due) {
+		st.due = due
 	}
 	return st, err
 }
@@ -186,7 +200,7 @@ func (w *worker) plan(ctx context.Context, s *Spec, st *state, now time.Time, as
 	}
 	if len(files) == 0 && idle && s.Kind != Snapshot {
 		// Nothing came. That is not worth a write: after a restart it is looked at once more.
-		w.due = st.due
+		w.setNext(st.due)
 		return nil, nil
 	}
 	err = w.update(ctx, func(tx *store.Tx) error {
