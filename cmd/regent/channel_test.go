@@ -123,7 +123,7 @@ func readStore(t *testing.T, dir string) recorded {
 		slices.SortStableFunc(vs, func(a, b knownVersion) int { return a.Captured.Compare(b.Captured) })
 		out.Versions[key] = vs
 	}
-	events, err := s.EventsAfter(t.Context(), -1, 1_000_000)
+	events, err := s.EventsAfter(t.Context(), 0, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}

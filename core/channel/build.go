@@ -200,7 +200,7 @@ func (b *build) trail(ctx context.Context) error {
 				break
 			}
 			// A new trail begins with what there is; later, numbers follow one another.
-			if e.Number > at+1 && at >= 0 {
+			if e.Number > at+1 && at > 0 {
 				lost += e.Number - at - 1
 			}
 			at = e.Number

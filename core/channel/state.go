@@ -71,9 +71,6 @@ func readState(s *Spec, c *store.Channel) (*state, error) {
 	st := &state{}
 	if c == nil {
 		st.fresh = true
-		if s.Kind == Trail {
-			st.position = -1
-		}
 		return st, nil
 	}
 	if err := json.Unmarshal(c.Body, st); err != nil {

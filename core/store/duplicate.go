@@ -166,6 +166,16 @@ func loadDuplicates(tx *Tx) (*duplicates, error) {
 		d.open.lastSeq, d.open.newest = seq, max(d.open.newest, received)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	kept, err := tx.keptNumber()
+	if kept > d.open.next {
+		if d.open.next == d.open.first {
+			d.open.first = kept
+		}
+		d.open.next = kept
+	}
 	return d, err
 }
 

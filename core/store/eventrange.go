@@ -3,21 +3,21 @@ package store
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/regent-dev/regent/core/record"
 )
 
-// NumberedEvent is a recorded event with its number among all events ever stored. The numbers begin at 0
+// NumberedEvent is a recorded event with its number among all events ever stored. The numbers begin at 1
 // and have no holes: one that is missing between two others was past its retention.
 type NumberedEvent struct {
 	Number int64
 	EventRow
 }
 
-// EventsAfter returns events with numbers above one, in their order; -1 begins with the first. A page
+// EventsAfter returns events with numbers above one, in their order; 0 begins with the first. A page
 // ends with a batch of the journal, so that it may have more than limit events, by less than a batch.
 func (s *Store) EventsAfter(ctx context.Context, number int64, limit int) (out []NumberedEvent, err error) {
 	err = s.View(ctx, func(tx *Tx) error {
@@ -64,15 +64,25 @@ func (tx *Tx) EventsAfter(number int64, limit int) ([]NumberedEvent, error) {
 	return out, nil
 }
 
-// LastEvent returns the number of the newest event in the journal, -1 where it holds none.
-func (tx *Tx) LastEvent() (int64, error) {
-	var last sql.NullInt64
-	ok, err := tx.one(`SELECT first_event + events - 1 FROM event_batches ORDER BY first_event DESC LIMIT 1`, nil, &last)
+// metaNextEvent holds the number of the next event at the time when some were removed.
+const metaNextEvent = "store/next_event"
+
+// keepNumber writes down how far events are numbered. Whoever removes events calls it in the same
+// transaction: where all are gone their numbers would be given out again by the next start, and those who go
+// by numbers would take new events for old ones.
+func (tx *Tx) keepNumber() error {
+	return tx.SetMeta(metaNextEvent, strconv.AppendInt(nil, tx.s.dups.nextEvent(), 10))
+}
+
+// keptNumber returns what keepNumber wrote, 0 where it did not.
+func (tx *Tx) keptNumber() (int64, error) {
+	b, err := tx.Meta(metaNextEvent)
+	if err != nil || b == nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("read the number of the newest event: %w", err)
+		return 0, fmt.Errorf("%w: the number of the next event is %q", ErrCorrupt, b)
 	}
-	if !ok {
-		return -1, nil
-	}
-	return last.Int64, nil
+	return n, nil
 }

@@ -101,6 +101,9 @@ func (tx *Tx) retainEvents(before int64) (int64, error) {
 	if err != nil || len(seqs) == 0 {
 		return 0, err
 	}
+	if err := tx.keepNumber(); err != nil {
+		return 0, err
+	}
 	for _, seq := range seqs {
 		for _, query := range []string{`DELETE FROM event_checks WHERE seq = ?`, `DELETE FROM event_ids WHERE seq = ?`, `DELETE FROM event_batches WHERE seq = ?`} {
 			if err := tx.run(query, seq); err != nil {
