@@ -24,6 +24,9 @@
 //	      ▼
 //	    host ──▶ notifier processes
 //
+// Beside deliver, channel writes what the store holds to folders and buckets, as snapshot files, history
+// files and trails, and makes deliveries that tell of them.
+//
 // Beside the path: config reads the operator's files, reload notices that they changed, api answers
 // questions, report writes results without a daemon, and daemon wires everything.
 //
@@ -36,6 +39,9 @@
 //	pipeline  api  reload  config  host          each may use what is below
 //	intake  compliance  alarm  route  deliver    stages: never each other
 //	policy  store  blob                          engines
+//	intake  compliance  alarm  route  deliver  channel
+//	                                             stages: never each other
+//	policy  store                                engines
 //	record  verdict  diag                        vocabulary: nothing of ours
 //
 // # Locks

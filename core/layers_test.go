@@ -42,8 +42,8 @@ var rules = []rule{
 		why: "our plugins get what every author gets",
 	},
 	{
-		from:    []string{"core/intake", "core/compliance", "core/alarm", "core/route", "core/deliver"},
-		forbids: []string{module + "core/intake", module + "core/compliance", module + "core/alarm", module + "core/route", module + "core/deliver", module + "core/pipeline", module + "core/host", module + "core/config", module + "core/policy"},
+		from:    []string{"core/intake", "core/compliance", "core/alarm", "core/route", "core/deliver", "core/channel"},
+		forbids: []string{module + "core/channel", module + "core/intake", module + "core/compliance", module + "core/alarm", module + "core/route", module + "core/deliver", module + "core/pipeline", module + "core/host", module + "core/config", module + "core/policy"},
 		why:     "stages meet in the pipeline and in the daemon, never in one another",
 	},
 	{

@@ -261,11 +261,13 @@ trail "y" {
 		if err != nil {
 			return err
 		}
-		text, err = io.ReadAll(in)
+		if text, err = io.ReadAll(in); err != nil {
+			return err
+		}
 		if !json.Valid(text) || bytes.Count(text, []byte{'\n'}) != 1 {
 			t.Errorf("%s is not JSON in one line", key)
 		}
-		return err
+		return nil
 	})
 	if err != nil || lying != len(told) {
 		t.Errorf("%d files in the bucket, %d notifications; %v", lying, len(told), err)

@@ -114,6 +114,11 @@ func (m *Manager) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for {
+		// What is told up to here is met below.
+		select {
+		case <-m.changed:
+		default:
+		}
 		m.mu.Lock()
 		for id, w := range m.workers {
 			if _, wanted := m.specs[id]; !wanted {

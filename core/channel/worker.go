@@ -93,8 +93,11 @@ func (w *worker) run(ctx context.Context) {
 			w.failures = 0
 		}
 		if waiting != nil {
-			if err != nil {
-				err = fmt.Errorf("%w; it is planned, and tried again until it works", err)
+			switch {
+			case err != nil && files != nil:
+				err = fmt.Errorf("the snapshot is planned and will be delivered when that works again: %w", err)
+			case err != nil:
+				err = fmt.Errorf("no snapshot was taken, because one before it is not delivered yet or nothing can be gathered: %w", err)
 			}
 			waiting.answer <- answer{files, err}
 			waiting = nil
@@ -113,8 +116,8 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// step ends the run that is planned, then makes the one that is due or asked for. It returns the files of
-// the last of them and how long there is nothing to do.
+// step ends the run that is planned, then makes the one that is due or asked for. It returns the files that
+// it planned and how long there is nothing to do.
 func (w *worker) step(ctx context.Context, asked bool) (files []File, wait time.Duration, err error) {
 	s := w.current()
 	st, err := w.read(ctx, &s)
@@ -143,7 +146,7 @@ func (w *worker) step(ctx context.Context, asked bool) (files []File, wait time.
 		return nil, 0, err
 	}
 	if err := w.deliver(ctx, &s, st); err != nil {
-		return nil, 0, err
+		return files, 0, err
 	}
 	return files, max(0, st.due.Sub(w.m.o.Now())), nil
 }

@@ -19,6 +19,14 @@ type Destination struct {
 	Prefix string
 }
 
+// same reports whether files of both would have the same names.
+func (d Destination) same(o Destination) bool {
+	if d.Prefix != o.Prefix || d.To != o.To || (d.S3 == nil) != (o.S3 == nil) {
+		return false
+	}
+	return d.S3 == nil || d.S3.Endpoint == o.S3.Endpoint && d.S3.Region == o.S3.Region && d.S3.Bucket == o.S3.Bucket && d.S3.Prefix == o.S3.Prefix
+}
+
 // Snapshot writes AWS Config's files.
 type Snapshot struct {
 	Name  string
@@ -73,6 +81,11 @@ func (l *loader) snapshot(b *hcl.Block) {
 	s.Destination = l.destination(b, raw.To, raw.S3, raw.Prefix)
 	s.Types, s.Accounts = l.patterns(raw.Types), l.patterns(raw.Accounts)
 	s.Notify = l.told(raw.Notify)
+	for _, o := range l.c.Snapshots {
+		if o.Destination.same(s.Destination) {
+			l.errorf(b.DefRange, "Same destination", "The snapshot %q, at %s, writes to the same place: their history files would have the same names. Give one of them a prefix.", o.Name, o.Where)
+		}
+	}
 	l.c.Snapshots = append(l.c.Snapshots, s)
 }
 

@@ -27,3 +27,9 @@ trail "climbing" {
     outcome = ["sucess"]
   }
 }
+snapshot "one" {
+  to = "b"
+}
+snapshot "two" {
+  to = "b"
+}

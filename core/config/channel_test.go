@@ -1,0 +1,50 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/record"
+)
+
+// TestChannels loads the snapshots and trails that the README shows.
+func TestChannels(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	path := filepath.Join(root, "testdata", "config", "good", "channels.hcl")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, shown, ok := strings.Cut(string(text), "\n\nsnapshot "); !ok || !strings.Contains(string(readme), "```hcl\nsnapshot "+shown+"```") {
+		t.Error("the README does not show the blocks of testdata/config/good/channels.hcl as they are")
+	}
+	c, problems, _ := Load(path, Options{Environ: noEnv})
+	if err := relevant(problems).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s, tr := c.Snapshots[0], c.Trails[0]
+	s.Where, tr.Where = diag.Range{}, diag.Range{}
+	if diff := cmp.Diff(&Snapshot{
+		Name: "daily", Every: 24 * time.Hour, HistoryEvery: 6 * time.Hour, Destination: Destination{To: "/srv/regent/archive"},
+		Types: []string{"AWS::*", "Linux::*"}, Notify: []record.Instance{"notifier.file.archive"},
+	}, s); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(&Trail{
+		Name: "management", Every: 5 * time.Minute, Match: TrailMatch{Source: []string{"aws.cloudtrail", "regent.api"}},
+		Destination: Destination{Prefix: "trails", S3: &S3{Endpoint: "https://objects.example.com", Bucket: "archive", AccessKey: "regent", SecretKey: "not-a-real-key"}},
+	}, tr); diff != "" {
+		t.Error(diff)
+	}
+}
