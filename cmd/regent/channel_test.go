@@ -254,6 +254,9 @@ trail "y" {
 			return err
 		}
 		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
 		if sum := record.Sum(text).String(); told[key] != sum {
 			t.Errorf("%s: the notification says digest %q, it has %s", key, told[key], sum)
 		}
