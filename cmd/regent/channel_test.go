@@ -103,7 +103,7 @@ func readStore(t *testing.T, dir string) recorded {
 		if err != nil {
 			return err
 		}
-		all, err := tx.VersionsAfter(0, last, 1_000_000)
+		all, err := tx.VersionsAfter(0, 1_000_000)
 		if err != nil {
 			return err
 		}

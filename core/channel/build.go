@@ -159,12 +159,14 @@ func (b *build) history(ctx context.Context) error {
 	}
 	for after := b.run.After; after < b.run.To; {
 		var items []*store.Current
-		err := b.store.View(ctx, func(tx *store.Tx) (err error) { items, err = tx.VersionsAfter(after, b.run.To, page); return err })
+		err := b.store.View(ctx, func(tx *store.Tx) (err error) { items, err = tx.VersionsAfter(after, page); return err })
 		if err != nil {
 			return err
 		}
 		for _, c := range items {
-			after = c.Version
+			if after = c.Version; after > b.run.To {
+				return nil
+			}
 			if !b.spec.Match.item(&c.Item) {
 				continue
 			}
@@ -218,7 +220,7 @@ func (b *build) trail(ctx context.Context) error {
 	return nil
 }
 
-func (b *build) event(e *store.NumberedEvent) error {
+func (b *build) event(e *store.EventRow) error {
 	g := group{account: e.Event.AccountID, region: e.Event.Region}
 	return b.spool.add(g, e.Number, e.Event.Time, func(dst []byte) ([]byte, error) { return appendEvent(dst, &e.Event) })
 }

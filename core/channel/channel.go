@@ -47,7 +47,7 @@ func (s *Spec) id() string { return string(s.Kind) + "/" + s.Name }
 // Events are the recorded events by number.
 type Events interface {
 	// EventsAfter returns events with numbers above one, in their order, at most about limit.
-	EventsAfter(ctx context.Context, number int64, limit int) ([]store.NumberedEvent, error)
+	EventsAfter(ctx context.Context, number int64, limit int) ([]store.EventRow, error)
 }
 
 // Options are what a Manager needs.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/regent-dev/regent/core/lake/table"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 )
@@ -252,7 +253,10 @@ func TestLost(t *testing.T) {
 	until(t, "the first events", func() bool { return status(t, m).Records == 3 })
 	stop()
 	addEvents(t, s, 3, 10)
-	addEvents(t, s, 10, 12)
+	drained := addEvents(t, s, 10, 12)
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { return tx.SetDrained(table.Events, drained) }); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Retain(t.Context(), store.Retention{Events: time.Nanosecond}, time.Now()); err != nil {
 		t.Fatal(err)
 	}

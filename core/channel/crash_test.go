@@ -48,7 +48,7 @@ type killedReads struct {
 }
 
 // EventsAfter implements Events.
-func (e killedReads) EventsAfter(ctx context.Context, number int64, limit int) ([]store.NumberedEvent, error) {
+func (e killedReads) EventsAfter(ctx context.Context, number int64, limit int) ([]store.EventRow, error) {
 	out, err := e.Store.EventsAfter(ctx, number, limit)
 	if len(out) > 0 {
 		if err := e.k.at("gather", ""); err != nil {

@@ -210,8 +210,9 @@ func until(t testing.TB, what string, ok func() bool) {
 
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// addEvents records events e<from> up to e<to>, excluded, as batches of at most 1000.
-func addEvents(t testing.TB, s *store.Store, from, to int) {
+// addEvents records events e<from> up to e<to>, excluded, as batches of at most 1000, and returns the row of
+// the last.
+func addEvents(t testing.TB, s *store.Store, from, to int) (seq int64) {
 	t.Helper()
 	for from < to {
 		var events []record.Event
@@ -229,14 +230,15 @@ func addEvents(t testing.TB, s *store.Store, from, to int) {
 			events = append(events, ev)
 		}
 		e := store.EncodeEvents(events)
-		err := s.Update(context.Background(), func(tx *store.Tx) error {
-			_, err := tx.AppendBatch(store.BatchRow{Instance: "collector.test.a", Received: t0, Read: len(events), Stored: len(events), Events: &e})
+		err := s.Update(context.Background(), func(tx *store.Tx) (err error) {
+			seq, err = tx.AppendBatch(store.BatchRow{Instance: "collector.test.a", Received: t0, Read: len(events), Stored: len(events), Events: &e})
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	return seq
 }
 
 func eventIDs(from, to int) []string {

@@ -1,12 +1,14 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/regent-dev/regent/core/lake/table"
 	"github.com/regent-dev/regent/core/record"
 )
 
@@ -56,18 +58,40 @@ func TestEventsAfter(t *testing.T) {
 		}
 	}
 
+	// What is in the lake is not passed over in silence.
+	drained := open(t, t.TempDir())
+	appendEvents(t, drained, t0, event(t, "e1", "x", t0), event(t, "e2", "x", t0))
+	seq := appendEvents(t, drained, t0, event(t, "e3", "x", t0))
+	update(t, drained, func(tx *Tx) error { return tx.SetDrained(table.Events, seq-1) })
+	if _, err := drained.EventsAfter(t.Context(), 0, 10); !errors.Is(err, ErrDrained) {
+		t.Errorf("events that are in the lake: %v", err)
+	}
+	if events, err := drained.EventsAfter(t.Context(), 2, 10); err != nil || len(events) != 1 || events[0].Number != 3 {
+		t.Errorf("%v, %v", events, err)
+	}
+
 	// Where retention has taken some, reading goes on behind them, and numbers are never given twice, even
 	// when all are gone and the store is opened anew.
-	if _, err := s.Retain(t.Context(), Retention{Events: time.Nanosecond}, t0.Add(5*time.Second)); err != nil {
-		t.Fatal(err)
+	retain := func(now time.Time) {
+		t.Helper()
+		// Only what is in the lake leaves the journal.
+		update(t, s, func(tx *Tx) error {
+			var upTo int64
+			if _, err := tx.one(`SELECT max(seq) FROM journal WHERE received < ?`, []any{micros(now)}, &upTo); err != nil {
+				return err
+			}
+			return tx.SetDrained(table.Events, upTo)
+		})
+		if _, err := s.Retain(t.Context(), Retention{Events: time.Nanosecond}, now); err != nil {
+			t.Fatal(err)
+		}
 	}
+	retain(t0.Add(5 * time.Second))
 	if diff := cmp.Diff([]string{"e5", "e6", "e7", "e8", "e9", "e10"}, after(1, 100)); diff != "" {
 		t.Error(diff)
 	}
 	s = reopen(t, s)
-	if _, err := s.Retain(t.Context(), Retention{Events: time.Nanosecond}, t0.Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
+	retain(t0.Add(time.Hour))
 	if got := after(0, 100); got != nil {
 		t.Errorf("%q are still there", got)
 	}
@@ -107,9 +131,9 @@ func TestVersionsAfterAndStateAt(t *testing.T) {
 			name      string
 			got, want []string
 		}{
-			{"all versions", text(tx.VersionsAfter(0, last, 100)), []string{"1 a OK", "2 b OK", "3 a OK", "4 a OK", "5 b ResourceDeleted"}},
-			{"some versions", text(tx.VersionsAfter(1, 3, 100)), []string{"2 b OK", "3 a OK"}},
-			{"a page of versions", text(tx.VersionsAfter(1, 5, 1)), []string{"2 b OK"}},
+			{"all versions", text(tx.VersionsAfter(0, 100)), []string{"1 a OK", "2 b OK", "3 a OK", "4 a OK", "5 b ResourceDeleted"}},
+			{"some versions", text(tx.VersionsAfter(3, 100)), []string{"4 a OK", "5 b ResourceDeleted"}},
+			{"a page of versions", text(tx.VersionsAfter(1, 1)), []string{"2 b OK"}},
 			{"the state now", text(tx.StateAt(last, 0, 100)), []string{"3 a OK", "5 b ResourceDeleted"}},
 			{"the state when the late one had come", text(tx.StateAt(4, 0, 100)), []string{"3 a OK", "2 b OK"}},
 			{"the state at first", text(tx.StateAt(1, 0, 100)), []string{"1 a OK"}},

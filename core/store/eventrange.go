@@ -1,25 +1,24 @@
 package store
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
 
+	"github.com/regent-dev/regent/core/lake/table"
 	"github.com/regent-dev/regent/core/record"
 )
 
-// NumberedEvent is a recorded event with its number among all events ever stored. The numbers begin at 1
-// and have no holes: one that is missing between two others was past its retention.
-type NumberedEvent struct {
-	Number int64
-	EventRow
-}
+// ErrDrained says that the next events asked for have moved to the lake.
+var ErrDrained = errors.New("events have moved to the lake")
 
-// EventsAfter returns events with numbers above one, in their order; 0 begins with the first. A page
-// ends with a batch of the journal, so that it may have more than limit events, by less than a batch.
-func (s *Store) EventsAfter(ctx context.Context, number int64, limit int) (out []NumberedEvent, err error) {
+// EventsAfter returns events of the journal with numbers above one, in their order; 0 begins with the first.
+// The numbers have no holes: one that is missing between two others was past its retention. A page ends with
+// a batch of the journal, so that it may have more than limit events, by less than a batch. Where the next
+// event is in the lake, ErrDrained says so.
+func (s *Store) EventsAfter(ctx context.Context, number int64, limit int) (out []EventRow, err error) {
 	err = s.View(ctx, func(tx *Tx) error {
 		out, err = tx.EventsAfter(number, limit)
 		return err
@@ -28,8 +27,12 @@ func (s *Store) EventsAfter(ctx context.Context, number int64, limit int) (out [
 }
 
 // EventsAfter is Store.EventsAfter within a transaction.
-func (tx *Tx) EventsAfter(number int64, limit int) ([]NumberedEvent, error) {
-	var out []NumberedEvent
+func (tx *Tx) EventsAfter(number int64, limit int) ([]EventRow, error) {
+	drained, err := tx.Drained(table.Events)
+	if err != nil {
+		return nil, err
+	}
+	var out []EventRow
 	for number < math.MaxInt64 && len(out) < limit {
 		var seq, first, count int64
 		ok, err := tx.one(`SELECT seq, first_event, events FROM event_batches WHERE first_event <= ? AND first_event + events > ? ORDER BY first_event DESC LIMIT 1`,
@@ -44,7 +47,10 @@ func (tx *Tx) EventsAfter(number int64, limit int) ([]NumberedEvent, error) {
 		if !ok {
 			break
 		}
-		b, err := tx.batch(seq)
+		if seq <= drained {
+			return nil, fmt.Errorf("read events after number %d: %w", number, ErrDrained)
+		}
+		b, err := tx.openBatch(seq)
 		if err != nil {
 			return nil, err
 		}
@@ -52,12 +58,11 @@ func (tx *Tx) EventsAfter(number int64, limit int) ([]NumberedEvent, error) {
 			return nil, fmt.Errorf("%w: journal row %d has a summary and no events", ErrCorrupt, seq)
 		}
 		for i := max(0, number+1-first); i < int64(len(b.bodies)); i++ {
-			// The batch is shared with others: what goes out is the caller's own.
-			ev, err := record.ParseEvent(bytes.Clone(b.bodies[i]), record.Digest{})
+			ev, err := record.ParseEvent(b.bodies[i], record.Digest{})
 			if err != nil {
 				return nil, fmt.Errorf("%w: journal row %d, event %d: %w", ErrCorrupt, seq, i, err)
 			}
-			out = append(out, NumberedEvent{first + i, EventRow{Seq: seq, Index: int(i), Instance: b.instance, Received: fromMicros(b.received), Event: ev}})
+			out = append(out, EventRow{Number: first + i, Instance: b.instance, Received: fromMicros(b.received), Event: ev})
 		}
 		number = first + count - 1
 	}

@@ -14,12 +14,6 @@ func (tx *Tx) LastVersion() (int64, error) {
 	return last.Int64, nil
 }
 
-// VersionsAfter returns versions of any resources with numbers above one and up to another, in their
-// order, which is that of receiving.
-func (tx *Tx) VersionsAfter(number, upTo int64, limit int) ([]*Current, error) {
-	return tx.versions(versionColumns+` WHERE v.number > ? AND v.number <= ? ORDER BY v.number LIMIT ?`, number, upTo, limit)
-}
-
 // StateAt returns, in the order of the resources' numbers after a given one, the version of each that was
 // in force when a version had just been received: the greatest by capture time among those up to upTo. As
 // long as retention takes none of them away the answer is the same at any later time.
