@@ -310,6 +310,28 @@ func TestElement(t *testing.T) {
 	}
 }
 
+// TestKeyLength makes the longest keys there are: a file's name has at most 255 bytes.
+func TestKeyLength(t *testing.T) {
+	t.Parallel()
+	hostile := group{strings.Repeat("/", 999), strings.Repeat("é", 999), strings.Repeat("a", 999)}
+	for _, kind := range []Kind{Snapshot, History, Trail} {
+		r, err := newRun(0, t0, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &build{spec: &Spec{Kind: kind, Name: "n", Prefix: "p"}, run: r}
+		key := b.key(hostile, &part{number: 1_000_000, first: 1<<40 - 1, from: t0, to: t0})
+		for _, p := range strings.Split(key, "/") {
+			if len(p) > 255 || p == "" || p == ".." {
+				t.Errorf("%s: %q has %d bytes", kind, p, len(p))
+			}
+		}
+		if len(key) > 1024-512 {
+			t.Errorf("%s: a key of %d bytes leaves no room for the prefix", kind, len(key))
+		}
+	}
+}
+
 func FuzzElement(f *testing.F) {
 	for _, s := range []string{"", ".", "..", "-", "a/b", "~", strings.Repeat("é", 40), "\xff"} {
 		f.Add(s, s+"x")

@@ -14,8 +14,8 @@ import (
 // The lengths in bytes to which parts of keys are cut, so that a file's name has at most 255.
 const (
 	maxAccount = 64
-	maxRegion  = 48
-	maxType    = 64
+	maxRegion  = 40
+	maxType    = 56
 )
 
 // element turns a text into one element of a path. Accounts, regions and types come from whoever sends

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -136,6 +137,8 @@ func (l *loader) unset(e hcl.Expression) bool {
 	return !diags.HasErrors() && v.IsNull()
 }
 
+func notInKeys(r rune) bool { return r == '\\' || unicode.IsControl(r) || r == unicode.ReplacementChar }
+
 // destination reads where files go.
 func (l *loader) destination(b *hcl.Block, to hcl.Expression, bucket *rawS3, prefix hcl.Expression) (d Destination) {
 	if s, rng, ok := l.text(to); ok {
@@ -153,8 +156,8 @@ func (l *loader) destination(b *hcl.Block, to hcl.Expression, bucket *rawS3, pre
 	if s, rng, ok := l.text(prefix); ok {
 		d.Prefix = strings.Trim(s, "/")
 		for _, part := range strings.Split(d.Prefix, "/") {
-			if d.Prefix != "" && (part == "" || part == "." || part == "..") {
-				l.errorf(rng, "Invalid prefix", "%q is not a prefix of keys: its parts between the slashes are names.", s)
+			if d.Prefix != "" && (part == "" || part == "." || part == ".." || len(part) > 255 || len(d.Prefix) > 512 || strings.ContainsFunc(part, notInKeys)) {
+				l.errorf(rng, "Invalid prefix", "%q is not a prefix of keys: its parts between the slashes are names, without backslashes and control characters, of 512 bytes in all at most.", s)
 				break
 			}
 		}

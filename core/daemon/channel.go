@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/regent-dev/regent/core/api"
@@ -18,13 +19,75 @@ import (
 // channelDir is where files lie that are on their way to a bucket.
 func channelDir(dataDir string) string { return filepath.Join(dataDir, "channels") }
 
-// bucketOf opens the bucket of a destination. It is not asked yet whether it is there: a bucket that is down
-// at the start is tried until it works, as at any other time.
+// bucketOf returns the bucket of a destination. It is opened when the first file is put there: a check of the
+// configuration touches nothing, and a bucket that is down at the start is tried until it works, as at any
+// other time.
 func bucketOf(d config.Destination) (blob.Bucket, error) {
 	if d.S3 != nil {
 		return nil, errors.New("this build has no client for S3")
 	}
-	return folder(d.To), nil
+	return &lazyBucket{name: d.To, open: func() (blob.Bucket, error) { return folder(d.To), nil }}, nil
+}
+
+// lazyBucket is a bucket that is opened when it is first used, and again where that failed.
+type lazyBucket struct {
+	name string
+	open func() (blob.Bucket, error)
+
+	mu     sync.Mutex
+	opened blob.Bucket
+}
+
+// String implements blob.Bucket.
+func (l *lazyBucket) String() string { return l.name }
+
+func (l *lazyBucket) bucket() (blob.Bucket, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opened == nil {
+		b, err := l.open()
+		if err != nil {
+			return nil, err
+		}
+		l.opened = b
+	}
+	return l.opened, nil
+}
+
+// Put implements blob.Bucket.
+func (l *lazyBucket) Put(ctx context.Context, key, file string) error {
+	b, err := l.bucket()
+	if err != nil {
+		return err
+	}
+	return b.Put(ctx, key, file)
+}
+
+// Open implements blob.Bucket.
+func (l *lazyBucket) Open(ctx context.Context, key string) (blob.Object, error) {
+	b, err := l.bucket()
+	if err != nil {
+		return nil, err
+	}
+	return b.Open(ctx, key)
+}
+
+// Delete implements blob.Bucket.
+func (l *lazyBucket) Delete(ctx context.Context, key string) error {
+	b, err := l.bucket()
+	if err != nil {
+		return err
+	}
+	return b.Delete(ctx, key)
+}
+
+// List implements blob.Bucket.
+func (l *lazyBucket) List(ctx context.Context, prefix string, fn func(blob.Info) error) error {
+	b, err := l.bucket()
+	if err != nil {
+		return err
+	}
+	return b.List(ctx, prefix, fn)
 }
 
 // channels makes of the configuration what the channels are run by.
