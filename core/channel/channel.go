@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,9 +61,9 @@ type Options struct {
 	Source string
 	// Dir is a folder for files that are on their way. Nobody else may write there.
 	Dir string
-	// Health tells that a channel has trouble, or with "" that it has none any more, in a transaction
+	// Health tells that something is wrong with a channel, or that it is not any more, in a transaction
 	// that also belongs to.
-	Health func(ctx context.Context, channel, trouble string, also func(*store.Tx) error) error
+	Health func(ctx context.Context, channel string, wrong bool, message string, also func(*store.Tx) error) error
 	// Delivering is called after notifications were made. It must not block.
 	Delivering func()
 	// FirstWait and LongestWait bound the wait before a bucket that failed is tried again.
@@ -85,6 +86,11 @@ type Manager struct {
 func New(o Options) *Manager {
 	if o.Delivering == nil {
 		o.Delivering = func() {}
+	}
+	if o.Health == nil {
+		o.Health = func(ctx context.Context, _ string, _ bool, _ string, also func(*store.Tx) error) error {
+			return o.Store.Update(ctx, also)
+		}
 	}
 	if o.FirstWait == 0 {
 		o.FirstWait, o.LongestWait = time.Second, 5*time.Minute
@@ -120,9 +126,11 @@ func (m *Manager) Run(ctx context.Context) error {
 		default:
 		}
 		m.mu.Lock()
+		var gone []*worker
 		for id, w := range m.workers {
 			if _, wanted := m.specs[id]; !wanted {
 				w.stop()
+				gone = append(gone, w)
 				delete(m.workers, id)
 			}
 		}
@@ -132,17 +140,53 @@ func (m *Manager) Run(ctx context.Context) error {
 				continue
 			}
 			wctx, stop := context.WithCancel(ctx)
-			w := &worker{m: m, spec: s, stop: stop, kick: make(chan struct{}, 1), asked: make(chan request), dir: filepath.Join(m.o.Dir, string(s.Kind)+"-"+s.Name)}
+			w := &worker{m: m, spec: s, stop: stop, ended: make(chan struct{}), kick: make(chan struct{}, 1), asked: make(chan request), dir: filepath.Join(m.o.Dir, string(s.Kind)+"-"+s.Name)}
 			m.workers[id] = w
 			running.Go(func() { w.run(wctx) })
 		}
 		m.mu.Unlock()
+		for _, w := range gone {
+			<-w.ended
+		}
+		if err := m.settle(ctx); err != nil && ctx.Err() == nil {
+			m.o.Log.Error("the trouble of a channel that was removed cannot be ended", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-m.changed:
 		}
 	}
+}
+
+// settle ends the trouble of channels that left the configuration. What they had planned stays, for when they
+// come back.
+func (m *Manager) settle(ctx context.Context) error {
+	var all []store.Channel
+	if err := m.o.Store.View(ctx, func(tx *store.Tx) (err error) { all, err = tx.Channels(); return err }); err != nil {
+		return err
+	}
+	for i := range all {
+		c := &all[i]
+		kind, name, _ := strings.Cut(c.Name, "/")
+		s := Spec{Kind: Kind(kind), Name: name}
+		st, err := readState(&s, c)
+		if err != nil {
+			return err
+		}
+		m.mu.Lock()
+		_, wanted := m.specs[c.Name]
+		m.mu.Unlock()
+		if wanted || !st.Told {
+			continue
+		}
+		st.Told, st.Failure, st.Failing = false, "", time.Time{}
+		err = m.o.Health(ctx, c.Name, false, "It was removed from the configuration.", func(tx *store.Tx) error { return st.write(tx, &s) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ErrUnknown says that there is no such channel.
@@ -160,16 +204,29 @@ func (m *Manager) Take(ctx context.Context, name string) ([]File, error) {
 	r := request{answer: make(chan answer, 1)}
 	select {
 	case w.asked <- r:
+	case <-w.ended:
+		return nil, errEnded
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	select {
 	case a := <-r.answer:
 		return a.files, a.err
+	case <-w.ended:
+		// The answer may have come with the end.
+		select {
+		case a := <-r.answer:
+			return a.files, a.err
+		default:
+			return nil, errEnded
+		}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
+
+// errEnded is what those get who wait while a channel ends.
+var errEnded = errors.New("the daemon stops, or the snapshot was removed from the configuration")
 
 // Status is a channel at a glance.
 type Status struct {

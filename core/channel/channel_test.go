@@ -63,12 +63,47 @@ func TestFailing(t *testing.T) {
 	}
 	until(t, "that the failure ends", func() bool { return status(t, m).Failure == "" && status(t, m).Records == 20 })
 	told := h.all()
-	if len(told) != 2 || !strings.HasPrefix(told[0], "trail/t: Nothing can be delivered since ") || !strings.Contains(told[0], "503") || told[1] != "trail/t: " {
+	if len(told) != 2 || !strings.HasPrefix(told[0], "trail/t true: Nothing can be delivered since ") || !strings.Contains(told[0], "503") || told[1] != "trail/t false: It is delivered again; nothing was lost." {
 		t.Errorf("told %q", told)
 	}
 	if n := notified(t, s); len(n) != b.count() {
 		t.Errorf("%d files, %d told of", b.count(), len(n))
 	}
+}
+
+// TestRemoved takes channels out of the configuration while their bucket fails, under the daemon and while it
+// is down: their trouble ends, and when they come back they go on where they were.
+func TestRemoved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, filepath.Join(dir, "d"))
+	var broken atomic.Bool
+	broken.Store(true)
+	b := &bucket{dir: filepath.Join(dir, "bucket"), hook: func(string, string) error {
+		if broken.Load() {
+			return errors.New("no")
+		}
+		return nil
+	}}
+	h := &health{s: s}
+	spec := Spec{Kind: Trail, Name: "t", Every: 10 * time.Millisecond, Bucket: b}
+	addEvents(t, s, 0, 2)
+	m, stop := start(t, s, filepath.Join(dir, "spool"), h, spec)
+	until(t, "that the failure is told", func() bool { return len(h.all()) == 1 })
+	m.Use(nil)
+	until(t, "that it ends", func() bool { return len(h.all()) == 2 })
+	m.Use([]Spec{spec})
+	until(t, "that it is told again", func() bool { return len(h.all()) == 3 })
+	stop()
+	_, stop = start(t, s, filepath.Join(dir, "spool"), h)
+	until(t, "that it ends again", func() bool { return len(h.all()) == 4 })
+	stop()
+	if diff := cmp.Diff("trail/t false: It was removed from the configuration.", h.all()[3]); diff != "" {
+		t.Error(diff)
+	}
+	broken.Store(false)
+	start(t, s, filepath.Join(dir, "spool"), h, spec)
+	until(t, "everything in the bucket", func() bool { return len(b.ids(t)) == 2 })
 }
 
 // TestNothing has nothing to write: then nothing is written, in the bucket and in the store.

@@ -154,9 +154,9 @@ type health struct {
 	is []string
 }
 
-func (h *health) tell(ctx context.Context, channel, trouble string, also func(*store.Tx) error) error {
+func (h *health) tell(ctx context.Context, channel string, wrong bool, message string, also func(*store.Tx) error) error {
 	h.mu.Lock()
-	h.is = append(h.is, channel+": "+trouble)
+	h.is = append(h.is, fmt.Sprintf("%s %v: %s", channel, wrong, message))
 	h.mu.Unlock()
 	return h.s.Update(ctx, also)
 }

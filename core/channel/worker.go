@@ -31,8 +31,9 @@ type answer struct {
 
 // worker runs one channel.
 type worker struct {
-	m    *Manager
-	stop context.CancelFunc
+	m     *Manager
+	stop  context.CancelFunc
+	ended chan struct{}
 	// dir holds the files that are on their way.
 	dir   string
 	kick  chan struct{}
@@ -81,6 +82,7 @@ func (w *worker) current() Spec {
 
 // run goes from one run of the channel to the next until ctx ends.
 func (w *worker) run(ctx context.Context) {
+	defer close(w.ended)
 	defer w.stop()
 	var waiting *request
 	for {
@@ -356,8 +358,8 @@ func (w *worker) advance(ctx context.Context, s *Spec, st *state, place int, f F
 	// What is in the bucket is marked though the daemon is to stop: it would only be put there again.
 	ctx = context.WithoutCancel(ctx)
 	var err error
-	if told && w.m.o.Health != nil {
-		err = w.m.o.Health(ctx, s.id(), "", write)
+	if told {
+		err = w.m.o.Health(ctx, s.id(), false, "It is delivered again; nothing was lost.", write)
 	} else {
 		err = w.update(ctx, write)
 	}
@@ -393,9 +395,9 @@ func (w *worker) failed(ctx context.Context, cause error) time.Duration {
 	st.Failure = cause.Error()
 	write := func(tx *store.Tx) error { return st.write(tx, &s) }
 	switch {
-	case w.failures >= tellAfter && !st.Told && o.Health != nil:
+	case w.failures >= tellAfter && !st.Told:
 		st.Told = true
-		err = o.Health(ctx, s.id(), fmt.Sprintf("Nothing can be delivered since %s: %v. It is tried again until it works, and nothing is lost.", record.FormatTime(st.Failing), cause), write)
+		err = o.Health(ctx, s.id(), true, fmt.Sprintf("Nothing can be delivered since %s: %v. It is tried again until it works, and nothing is lost.", record.FormatTime(st.Failing), cause), write)
 	default:
 		err = w.update(ctx, write)
 	}

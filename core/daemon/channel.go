@@ -135,13 +135,13 @@ func (d *Daemon) newChannels(dataDir string) *channel.Manager {
 }
 
 // channelHealth tells that files of a channel cannot be delivered, or that they can again.
-func (d *Daemon) channelHealth(ctx context.Context, name, trouble string, also func(*store.Tx) error) error {
+func (d *Daemon) channelHealth(ctx context.Context, name string, wrong bool, message string, also func(*store.Tx) error) error {
 	ch := verdict.Change{
-		Severity: verdict.High, Key: "channel/" + name, Title: "A snapshot or trail cannot be delivered", Message: name + ": " + trouble,
-		Old: "OK", New: "FAILING", Active: true,
+		Severity: verdict.High, Key: "channel/" + name, Title: "A snapshot or trail cannot be delivered", Message: name + ": " + message,
+		Old: "OK", New: "FAILING", Active: wrong,
 	}
-	if trouble == "" {
-		ch.Old, ch.New, ch.Active, ch.Message = ch.New, ch.Old, false, name+": It is delivered again; nothing was lost."
+	if !wrong {
+		ch.Old, ch.New = ch.New, ch.Old
 	}
 	return d.pipeline.Report(ctx, ch, also)
 }

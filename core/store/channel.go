@@ -42,6 +42,23 @@ func (tx *Tx) Channel(name string) (*Channel, error) {
 	return c, nil
 }
 
+// Channels returns all channels that ever ran, by name.
+func (tx *Tx) Channels() ([]Channel, error) {
+	var out []Channel
+	err := tx.each(`SELECT name, position, due, body FROM channels ORDER BY name`, nil, func(r *sql.Rows) error {
+		var c Channel
+		var due int64
+		err := r.Scan(&c.Name, &c.Position, &due, &c.Body)
+		c.Due = fromMicros(due)
+		out = append(out, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read channels: %w", err)
+	}
+	return out, nil
+}
+
 // PutChannel writes a channel.
 func (tx *Tx) PutChannel(c Channel) error {
 	err := tx.run(`INSERT INTO channels (name, position, due, body) VALUES (?, ?, ?, ?)

@@ -175,6 +175,10 @@ func TestChannels(t *testing.T) {
 		if diff := cmp.Diff(&want, c); diff != "" || err != nil {
 			t.Error(diff, err)
 		}
+		all, err := tx.Channels()
+		if diff := cmp.Diff([]Channel{want}, all); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
 		files, err := tx.ChannelFiles("trail/x")
 		if diff := cmp.Diff([]ChannelFile{{"trail/x", 1, []byte{1}}, {"trail/x", 3, []byte{3}}}, files); diff != "" || err != nil {
 			t.Error(diff, err)
