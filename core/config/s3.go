@@ -14,7 +14,8 @@ type S3 struct {
 	Bucket   string
 	// Prefix stands before every key.
 	Prefix string
-	// AccessKey and SecretKey, and SessionToken where they are temporary.
+	// AccessKey and SecretKey, and SessionToken where they are temporary. Without them they come from where
+	// the tools of AWS look.
 	AccessKey, SecretKey, SessionToken string
 	// PathStyle puts the bucket into the path instead of the host name.
 	PathStyle bool
@@ -61,7 +62,7 @@ func (l *loader) s3(raw *rawS3) *S3 {
 		s.CAFile = l.path(text, rng)
 	}
 	if (s.AccessKey == "") != (s.SecretKey == "") {
-		l.errorf(raw.Range, "Incomplete keys", "access_key and secret_key belong together; without both, the bucket is used without signing in.")
+		l.errorf(raw.Range, "Incomplete keys", "access_key and secret_key belong together; without both, they come from where the tools of AWS look: the environment, ~/.aws/credentials, the role of the machine.")
 	}
 	if l.unset(raw.Endpoint) && l.unset(raw.Region) {
 		l.errorf(raw.Range, "Bucket without a place", "Set endpoint to the service's URL, or region for a bucket of AWS.")
