@@ -37,11 +37,9 @@
 //
 //	daemon                                       wiring
 //	pipeline  api  reload  config  host          each may use what is below
-//	intake  compliance  alarm  route  deliver    stages: never each other
-//	policy  store  blob                          engines
 //	intake  compliance  alarm  route  deliver  channel
 //	                                             stages: never each other
-//	policy  store                                engines
+//	policy  store  lake  blob                    engines
 //	record  verdict  diag                        vocabulary: nothing of ours
 //
 // # Locks

@@ -24,9 +24,9 @@ func channelDir(dataDir string) string { return filepath.Join(dataDir, "channels
 // other time.
 func bucketOf(d config.Destination) (blob.Bucket, error) {
 	if d.S3 != nil {
-		return nil, errors.New("this build has no client for S3")
+		return &lazyBucket{name: "s3://" + d.S3.Bucket + "/" + d.S3.Prefix, open: func() (blob.Bucket, error) { return s3Bucket(d.S3) }}, nil
 	}
-	return &lazyBucket{name: d.To, open: func() (blob.Bucket, error) { return folder(d.To), nil }}, nil
+	return &lazyBucket{name: d.To, open: func() (blob.Bucket, error) { return blob.Folder(d.To) }}, nil
 }
 
 // lazyBucket is a bucket that is opened when it is first used, and again where that failed.
@@ -129,7 +129,7 @@ func (b *Build) channels() {
 // newChannels makes the manager of snapshots and trails.
 func (d *Daemon) newChannels(dataDir string) *channel.Manager {
 	return channel.New(channel.Options{
-		Store: d.store, Events: d.store, Log: d.log, Now: time.Now, Source: d.source, Dir: channelDir(dataDir),
+		Store: d.store, Events: d.lake, Log: d.log, Now: time.Now, Source: d.source, Dir: channelDir(dataDir),
 		Health: d.channelHealth, Delivering: func() { d.deliver.Wake() },
 	})
 }

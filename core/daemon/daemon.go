@@ -167,6 +167,10 @@ func (d *Daemon) run(ctx context.Context) error {
 		}
 	}()
 	d.deliver = deliver.New(deliver.Options{Store: d.store, Sender: d.host, Log: d.log, Now: time.Now, Registry: d.registry, Dead: d.dead})
+	if err := d.openLake(cfg); err != nil {
+		return err
+	}
+	defer d.lake.Close()
 	d.channel = d.newChannels(cfg.DataDir)
 	clean, err := d.opened(ctx)
 	if err != nil {
@@ -178,10 +182,6 @@ func (d *Daemon) run(ctx context.Context) error {
 	if err := d.unwell.load(ctx, d.store); err != nil {
 		return err
 	}
-	if err := d.openLake(cfg); err != nil {
-		return err
-	}
-	defer d.lake.Close()
 	if err := d.first(ctx, cfg.DataDir); err != nil {
 		return err
 	}

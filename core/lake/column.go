@@ -53,6 +53,28 @@ func (c *groupColumns) bounds(name string) (lo, hi int64, err error) {
 	return lo, hi, nil
 }
 
+// firstAbove returns the first row of the first page of a rising column that has a value above one.
+func (c *groupColumns) firstAbove(name string, value int64) (row int64, found bool, err error) {
+	chunk, err := c.chunk(name)
+	if err != nil {
+		return 0, false, err
+	}
+	index, err := chunk.ColumnIndex()
+	if err != nil {
+		return 0, false, err
+	}
+	offsets, err := chunk.OffsetIndex()
+	if err != nil {
+		return 0, false, err
+	}
+	for i := range index.NumPages() {
+		if index.MaxValue(i).Int64() > value {
+			return offsets.FirstRowIndex(i), true, nil
+		}
+	}
+	return 0, false, nil
+}
+
 // may reports whether any row may fulfil a condition, as far as the filters know.
 func (c *groupColumns) may(cond *condition) (bool, error) {
 	if !cond.bloom {

@@ -86,7 +86,7 @@ func walk[T any](ctx context.Context, l *Lake, name table.Name, k *kind[T], r Ra
 	if err != nil {
 		return err
 	}
-	return mergeInTurn(ctx, l, k, files, func(row *T) error {
+	return mergeInTurn(ctx, l, k, files, 0, func(row *T) error {
 		if h := k.head(row); !r.holds(h.time, h.received) {
 			return nil
 		}
@@ -94,9 +94,9 @@ func walk[T any](ctx context.Context, l *Lake, name table.Name, k *kind[T], r Ra
 	})
 }
 
-// mergeInTurn reads files in the order of their rows' numbers. A file is opened when the numbers come to it,
-// so that only those that overlap are open at once.
-func mergeInTurn[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, fn func(*T) error) error {
+// mergeInTurn reads the rows of files with numbers above one, in their order. A file is opened when the
+// numbers come to it, so that only those that overlap are open at once.
+func mergeInTurn[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, above int64, fn func(*T) error) error {
 	sortByNumber(files)
 	m := &merged[T]{k: k}
 	defer m.close()
@@ -107,6 +107,9 @@ func mergeInTurn[T any](ctx context.Context, l *Lake, k *kind[T], files []manife
 				return err
 			}
 			m.all = append(m.all, r)
+			if err := r.seek(above); err != nil {
+				return err
+			}
 			files = files[1:]
 			if err := m.push(r); err != nil {
 				return err
@@ -120,6 +123,9 @@ func mergeInTurn[T any](ctx context.Context, l *Lake, k *kind[T], files []manife
 		row, err := m.next()
 		if err != nil || row == nil {
 			return err
+		}
+		if k.head(row).number <= above {
+			continue
 		}
 		if err := fn(row); err != nil {
 			return err

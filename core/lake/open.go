@@ -115,6 +115,7 @@ var ErrDamaged = errors.New("file is damaged; `regent verify` says which are")
 // rowsOf reads all rows of a file of a kind, a page at a time.
 type rowsOf[T any] struct {
 	r    *parquet.GenericReader[T]
+	file *parquet.File
 	path string
 	page []T
 	at   int
@@ -131,7 +132,28 @@ func readRows[T any](ctx context.Context, l *Lake, info manifest.File) (*rowsOf[
 	if err != nil {
 		return nil, err
 	}
-	return &rowsOf[T]{r: parquet.NewGenericReader[T](f.parquet), path: info.Path, done: done}, nil
+	return &rowsOf[T]{r: parquet.NewGenericReader[T](f.parquet), file: f.parquet, path: info.Path, done: done}, nil
+}
+
+// seek goes to the page of the first row with a number above one.
+func (r *rowsOf[T]) seek(above int64) error {
+	if above == 0 {
+		return nil
+	}
+	first := int64(0)
+	for _, g := range r.file.RowGroups() {
+		c := &groupColumns{file: r.file, group: g}
+		row, found, err := c.firstAbove("number", above)
+		if err != nil {
+			return fmt.Errorf("read %s of the lake: %w: %w", r.path, ErrDamaged, err)
+		}
+		if found {
+			return r.r.SeekToRow(first + row)
+		}
+		first += g.NumRows()
+	}
+	r.end = true
+	return nil
 }
 
 // next returns the next row, nil at the end. It is the reader's own until next is called again.

@@ -378,3 +378,20 @@ func (tx *Tx) LastLakeChange() (int64, error) {
 	_, err := tx.one(`SELECT max(seq) FROM lake_changes`, nil, &n)
 	return n.Int64, err
 }
+
+// LakeFilesAfter returns the files of a table that have rows with numbers above one, in the order of their
+// numbers.
+func (tx *Tx) LakeFilesAfter(name table.Name, number int64) ([]LakeFile, error) {
+	return tx.lakeFiles(lakeColumns+` WHERE name = ? AND max_number > ? AND as_of = 0 ORDER BY min_number, id`, string(name), number)
+}
+
+// LastDrainedEvent returns the number of the last event that is in the lake, or was.
+func (tx *Tx) LastDrainedEvent() (int64, error) {
+	drained, err := tx.Drained(table.Events)
+	if err != nil {
+		return 0, err
+	}
+	var n sql.NullInt64
+	_, err = tx.one(`SELECT max(first_event + events - 1) FROM event_batches WHERE seq <= ?`, []any{drained}, &n)
+	return n.Int64, err
+}
