@@ -135,8 +135,11 @@ func serve(w *wire.Server) {
 }
 
 func roleName(r pluginv1.Role) string {
-	if r == pluginv1.Role_ROLE_NOTIFIER {
+	switch r {
+	case pluginv1.Role_ROLE_NOTIFIER:
 		return "notifier"
+	case pluginv1.Role_ROLE_QUERY_ENGINE:
+		return "query"
 	}
 	return "collector"
 }

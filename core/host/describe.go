@@ -140,7 +140,7 @@ func checkDescription(d *pluginv1.DescribeResponse) error {
 		add("it has no name")
 	}
 	if !slices.ContainsFunc(d.GetRoles(), func(r pluginv1.Role) bool {
-		return r == pluginv1.Role_ROLE_COLLECTOR || r == pluginv1.Role_ROLE_NOTIFIER
+		return r == pluginv1.Role_ROLE_COLLECTOR || r == pluginv1.Role_ROLE_NOTIFIER || r == pluginv1.Role_ROLE_QUERY_ENGINE
 	}) {
 		add("it has no role that this version knows; it names %v", d.GetRoles())
 	}

@@ -156,6 +156,8 @@ func roleName(r pluginv1.Role) string {
 		return "collector"
 	case pluginv1.Role_ROLE_NOTIFIER:
 		return "notifier"
+	case pluginv1.Role_ROLE_QUERY_ENGINE:
+		return "query engine"
 	}
 	return fmt.Sprintf("plugin of role %d", int32(r))
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/regent-dev/regent/sdk/wire"
 )
 
-// ErrDown is wrapped by the errors of Notify for an instance that does not run at the moment. It will
+// ErrDown is wrapped by the errors of Notify and Query for an instance that does not run at the moment. It will
 // be tried again by the host; the caller tries again too.
-var ErrDown = errors.New("the notifier is down")
+var ErrDown = errors.New("the plugin is down")
 
 // ErrUnknown is wrapped by the errors of Notify for an instance that is not declared.
 var ErrUnknown = errors.New("no such instance")

@@ -35,12 +35,14 @@ var Handshake = plugin.HandshakeConfig{
 	MagicCookieValue: "5d1f2c0b8f6a4f0e9a56b3c7c9e2a4d7",
 }
 
-// Server is what a plugin serves. Collector and Notifier are nil where the plugin has not the role.
+// Server is what a plugin serves. Collector, Notifier and QueryEngine are nil where the plugin has not
+// the role.
 type Server struct {
 	plugin.NetRPCUnsupportedPlugin
-	Plugin    pluginv1.PluginServer
-	Collector pluginv1.CollectorServer
-	Notifier  pluginv1.NotifierServer
+	Plugin      pluginv1.PluginServer
+	Collector   pluginv1.CollectorServer
+	Notifier    pluginv1.NotifierServer
+	QueryEngine pluginv1.QueryEngineServer
 
 	// Shutdown cancels the calls under way, waits for them and closes the author's plugin, all within a
 	// bound. It may be called more than once and is nil where the server has nothing to end.
@@ -66,6 +68,9 @@ func (s *Server) Register(g grpc.ServiceRegistrar) {
 	}
 	if s.Notifier != nil {
 		pluginv1.RegisterNotifierServer(g, s.Notifier)
+	}
+	if s.QueryEngine != nil {
+		pluginv1.RegisterQueryEngineServer(g, s.QueryEngine)
 	}
 }
 

@@ -33,9 +33,10 @@ const (
 type Role int32
 
 const (
-	Role_ROLE_UNSPECIFIED Role = 0
-	Role_ROLE_COLLECTOR   Role = 1
-	Role_ROLE_NOTIFIER    Role = 2
+	Role_ROLE_UNSPECIFIED  Role = 0
+	Role_ROLE_COLLECTOR    Role = 1
+	Role_ROLE_NOTIFIER     Role = 2
+	Role_ROLE_QUERY_ENGINE Role = 3
 )
 
 // Enum value maps for Role.
@@ -44,11 +45,13 @@ var (
 		0: "ROLE_UNSPECIFIED",
 		1: "ROLE_COLLECTOR",
 		2: "ROLE_NOTIFIER",
+		3: "ROLE_QUERY_ENGINE",
 	}
 	Role_value = map[string]int32{
-		"ROLE_UNSPECIFIED": 0,
-		"ROLE_COLLECTOR":   1,
-		"ROLE_NOTIFIER":    2,
+		"ROLE_UNSPECIFIED":  0,
+		"ROLE_COLLECTOR":    1,
+		"ROLE_NOTIFIER":     2,
+		"ROLE_QUERY_ENGINE": 3,
 	}
 )
 
@@ -235,6 +238,75 @@ func (x NotifyResult_Outcome) Number() protoreflect.EnumNumber {
 // Deprecated: Use NotifyResult_Outcome.Descriptor instead.
 func (NotifyResult_Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{25, 0}
+}
+
+type QueryError_Kind int32
+
+const (
+	QueryError_KIND_UNSPECIFIED QueryError_Kind = 0
+	// KIND_SYNTAX: the statement is wrong: its grammar, a name, a type, a value.
+	QueryError_KIND_SYNTAX QueryError_Kind = 1
+	// KIND_NOT_A_SELECT: it is not one statement that only reads.
+	QueryError_KIND_NOT_A_SELECT QueryError_Kind = 2
+	// KIND_LIMIT: memory, spill folder, or size of the result.
+	QueryError_KIND_LIMIT     QueryError_Kind = 3
+	QueryError_KIND_TIMEOUT   QueryError_Kind = 4
+	QueryError_KIND_CANCELLED QueryError_Kind = 5
+	// KIND_INTERNAL: the engine failed.
+	QueryError_KIND_INTERNAL QueryError_Kind = 6
+	// KIND_REFUSED: the statement wants what it may not have, such as another file.
+	QueryError_KIND_REFUSED QueryError_Kind = 7
+)
+
+// Enum value maps for QueryError_Kind.
+var (
+	QueryError_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_SYNTAX",
+		2: "KIND_NOT_A_SELECT",
+		3: "KIND_LIMIT",
+		4: "KIND_TIMEOUT",
+		5: "KIND_CANCELLED",
+		6: "KIND_INTERNAL",
+		7: "KIND_REFUSED",
+	}
+	QueryError_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED":  0,
+		"KIND_SYNTAX":       1,
+		"KIND_NOT_A_SELECT": 2,
+		"KIND_LIMIT":        3,
+		"KIND_TIMEOUT":      4,
+		"KIND_CANCELLED":    5,
+		"KIND_INTERNAL":     6,
+		"KIND_REFUSED":      7,
+	}
+)
+
+func (x QueryError_Kind) Enum() *QueryError_Kind {
+	p := new(QueryError_Kind)
+	*p = x
+	return p
+}
+
+func (x QueryError_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (QueryError_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_sdk_proto_plugin_v1_plugin_proto_enumTypes[4].Descriptor()
+}
+
+func (QueryError_Kind) Type() protoreflect.EnumType {
+	return &file_sdk_proto_plugin_v1_plugin_proto_enumTypes[4]
+}
+
+func (x QueryError_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use QueryError_Kind.Descriptor instead.
+func (QueryError_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{35, 0}
 }
 
 type DescribeRequest struct {
@@ -1896,6 +1968,803 @@ func (x *NotifyResult) GetDetail() string {
 	return ""
 }
 
+// QueryColumn is a column by its name and its type in SQL: "BIGINT", "TIMESTAMP WITH TIME ZONE".
+type QueryColumn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryColumn) Reset() {
+	*x = QueryColumn{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryColumn) ProtoMessage() {}
+
+func (x *QueryColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryColumn.ProtoReflect.Descriptor instead.
+func (*QueryColumn) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *QueryColumn) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *QueryColumn) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+// QueryTable is a table made of Parquet files. A column that a file lacks is NULL there; a table
+// without files is empty.
+type QueryTable struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Schema  string                 `protobuf:"bytes,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Columns []*QueryColumn         `protobuf:"bytes,3,rep,name=columns,proto3" json:"columns,omitempty"`
+	// files are the paths of the Parquet files, which together are the table, and nothing else is.
+	Files         []string `protobuf:"bytes,4,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryTable) Reset() {
+	*x = QueryTable{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryTable) ProtoMessage() {}
+
+func (x *QueryTable) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryTable.ProtoReflect.Descriptor instead.
+func (*QueryTable) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *QueryTable) GetSchema() string {
+	if x != nil {
+		return x.Schema
+	}
+	return ""
+}
+
+func (x *QueryTable) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *QueryTable) GetColumns() []*QueryColumn {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *QueryTable) GetFiles() []string {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// QueryView is a view over the tables, or, where it has parameters, a table function.
+type QueryView struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Parameters    []string               `protobuf:"bytes,2,rep,name=parameters,proto3" json:"parameters,omitempty"`
+	Sql           string                 `protobuf:"bytes,3,opt,name=sql,proto3" json:"sql,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryView) Reset() {
+	*x = QueryView{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryView) ProtoMessage() {}
+
+func (x *QueryView) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryView.ProtoReflect.Descriptor instead.
+func (*QueryView) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *QueryView) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *QueryView) GetParameters() []string {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+func (x *QueryView) GetSql() string {
+	if x != nil {
+		return x.Sql
+	}
+	return ""
+}
+
+// QueryLimits bound one query. A zero leaves the bound to the engine.
+type QueryLimits struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	MemoryBytes int64                  `protobuf:"varint,1,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	Threads     int32                  `protobuf:"varint,2,opt,name=threads,proto3" json:"threads,omitempty"`
+	TimeoutMs   int64                  `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	MaxRows     int64                  `protobuf:"varint,4,opt,name=max_rows,json=maxRows,proto3" json:"max_rows,omitempty"`
+	MaxBytes    int64                  `protobuf:"varint,5,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	// spill_dir is the one folder that may be written, for what does not fit into memory.
+	SpillDir      string `protobuf:"bytes,6,opt,name=spill_dir,json=spillDir,proto3" json:"spill_dir,omitempty"`
+	SpillBytes    int64  `protobuf:"varint,7,opt,name=spill_bytes,json=spillBytes,proto3" json:"spill_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryLimits) Reset() {
+	*x = QueryLimits{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryLimits) ProtoMessage() {}
+
+func (x *QueryLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryLimits.ProtoReflect.Descriptor instead.
+func (*QueryLimits) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *QueryLimits) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *QueryLimits) GetThreads() int32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
+func (x *QueryLimits) GetTimeoutMs() int64 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
+func (x *QueryLimits) GetMaxRows() int64 {
+	if x != nil {
+		return x.MaxRows
+	}
+	return 0
+}
+
+func (x *QueryLimits) GetMaxBytes() int64 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
+func (x *QueryLimits) GetSpillDir() string {
+	if x != nil {
+		return x.SpillDir
+	}
+	return ""
+}
+
+func (x *QueryLimits) GetSpillBytes() int64 {
+	if x != nil {
+		return x.SpillBytes
+	}
+	return 0
+}
+
+type QueryRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Sql    string                 `protobuf:"bytes,1,opt,name=sql,proto3" json:"sql,omitempty"`
+	Tables []*QueryTable          `protobuf:"bytes,2,rep,name=tables,proto3" json:"tables,omitempty"`
+	// views stand in the order in which they rest on one another.
+	Views         []*QueryView `protobuf:"bytes,3,rep,name=views,proto3" json:"views,omitempty"`
+	Limits        *QueryLimits `protobuf:"bytes,4,opt,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryRequest) Reset() {
+	*x = QueryRequest{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryRequest) ProtoMessage() {}
+
+func (x *QueryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
+func (*QueryRequest) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *QueryRequest) GetSql() string {
+	if x != nil {
+		return x.Sql
+	}
+	return ""
+}
+
+func (x *QueryRequest) GetTables() []*QueryTable {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+func (x *QueryRequest) GetViews() []*QueryView {
+	if x != nil {
+		return x.Views
+	}
+	return nil
+}
+
+func (x *QueryRequest) GetLimits() *QueryLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+type QueryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Message:
+	//
+	//	*QueryResponse_Columns
+	//	*QueryResponse_Rows
+	//	*QueryResponse_Summary
+	//	*QueryResponse_Error
+	Message       isQueryResponse_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryResponse) Reset() {
+	*x = QueryResponse{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryResponse) ProtoMessage() {}
+
+func (x *QueryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryResponse.ProtoReflect.Descriptor instead.
+func (*QueryResponse) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *QueryResponse) GetMessage() isQueryResponse_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetColumns() *QueryColumns {
+	if x != nil {
+		if x, ok := x.Message.(*QueryResponse_Columns); ok {
+			return x.Columns
+		}
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetRows() *QueryRows {
+	if x != nil {
+		if x, ok := x.Message.(*QueryResponse_Rows); ok {
+			return x.Rows
+		}
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetSummary() *QuerySummary {
+	if x != nil {
+		if x, ok := x.Message.(*QueryResponse_Summary); ok {
+			return x.Summary
+		}
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetError() *QueryError {
+	if x != nil {
+		if x, ok := x.Message.(*QueryResponse_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isQueryResponse_Message interface {
+	isQueryResponse_Message()
+}
+
+type QueryResponse_Columns struct {
+	Columns *QueryColumns `protobuf:"bytes,1,opt,name=columns,proto3,oneof"`
+}
+
+type QueryResponse_Rows struct {
+	Rows *QueryRows `protobuf:"bytes,2,opt,name=rows,proto3,oneof"`
+}
+
+type QueryResponse_Summary struct {
+	Summary *QuerySummary `protobuf:"bytes,3,opt,name=summary,proto3,oneof"`
+}
+
+type QueryResponse_Error struct {
+	Error *QueryError `protobuf:"bytes,4,opt,name=error,proto3,oneof"`
+}
+
+func (*QueryResponse_Columns) isQueryResponse_Message() {}
+
+func (*QueryResponse_Rows) isQueryResponse_Message() {}
+
+func (*QueryResponse_Summary) isQueryResponse_Message() {}
+
+func (*QueryResponse_Error) isQueryResponse_Message() {}
+
+type QueryColumns struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Columns []*QueryColumn         `protobuf:"bytes,1,rep,name=columns,proto3" json:"columns,omitempty"`
+	// notes say what the engine could not do for the safety of this query: "the kernel has no Landlock".
+	Notes         []string `protobuf:"bytes,2,rep,name=notes,proto3" json:"notes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryColumns) Reset() {
+	*x = QueryColumns{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryColumns) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryColumns) ProtoMessage() {}
+
+func (x *QueryColumns) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryColumns.ProtoReflect.Descriptor instead.
+func (*QueryColumns) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *QueryColumns) GetColumns() []*QueryColumn {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *QueryColumns) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+// QueryRows are some rows of the result, at most 1 MiB unless a single row is larger.
+type QueryRows struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count int64                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// json has a line for each row: an array of its values in the order of the columns, ended by a
+	// newline. Numbers keep their literal; times are RFC 3339, bytes base64, NULL is null, and a value of
+	// the type JSON stands as it is.
+	Json          []byte `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryRows) Reset() {
+	*x = QueryRows{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryRows) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryRows) ProtoMessage() {}
+
+func (x *QueryRows) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryRows.ProtoReflect.Descriptor instead.
+func (*QueryRows) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *QueryRows) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *QueryRows) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+type QuerySummary struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          int64                  `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	ElapsedUs     int64                  `protobuf:"varint,2,opt,name=elapsed_us,json=elapsedUs,proto3" json:"elapsed_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuerySummary) Reset() {
+	*x = QuerySummary{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuerySummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuerySummary) ProtoMessage() {}
+
+func (x *QuerySummary) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuerySummary.ProtoReflect.Descriptor instead.
+func (*QuerySummary) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *QuerySummary) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *QuerySummary) GetElapsedUs() int64 {
+	if x != nil {
+		return x.ElapsedUs
+	}
+	return 0
+}
+
+type QueryError struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Kind    QueryError_Kind        `protobuf:"varint,1,opt,name=kind,proto3,enum=regent.plugin.v1.QueryError_Kind" json:"kind,omitempty"`
+	Message string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// position is the byte in sql, from 1, at which the error is; 0 where it has no place.
+	Position      int32 `protobuf:"varint,3,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryError) Reset() {
+	*x = QueryError{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryError) ProtoMessage() {}
+
+func (x *QueryError) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryError.ProtoReflect.Descriptor instead.
+func (*QueryError) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *QueryError) GetKind() QueryError_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return QueryError_KIND_UNSPECIFIED
+}
+
+func (x *QueryError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *QueryError) GetPosition() int32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+type TablesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sql           string                 `protobuf:"bytes,1,opt,name=sql,proto3" json:"sql,omitempty"`
+	Tables        []*QueryTable          `protobuf:"bytes,2,rep,name=tables,proto3" json:"tables,omitempty"`
+	Views         []*QueryView           `protobuf:"bytes,3,rep,name=views,proto3" json:"views,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TablesRequest) Reset() {
+	*x = TablesRequest{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TablesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TablesRequest) ProtoMessage() {}
+
+func (x *TablesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TablesRequest.ProtoReflect.Descriptor instead.
+func (*TablesRequest) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *TablesRequest) GetSql() string {
+	if x != nil {
+		return x.Sql
+	}
+	return ""
+}
+
+func (x *TablesRequest) GetTables() []*QueryTable {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+func (x *TablesRequest) GetViews() []*QueryView {
+	if x != nil {
+		return x.Views
+	}
+	return nil
+}
+
+type TablesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// tables are names of TablesRequest.tables, as schema.name.
+	Tables        []string    `protobuf:"bytes,1,rep,name=tables,proto3" json:"tables,omitempty"`
+	Error         *QueryError `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TablesResponse) Reset() {
+	*x = TablesResponse{}
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TablesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TablesResponse) ProtoMessage() {}
+
+func (x *TablesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sdk_proto_plugin_v1_plugin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TablesResponse.ProtoReflect.Descriptor instead.
+func (*TablesResponse) Descriptor() ([]byte, []int) {
+	return file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *TablesResponse) GetTables() []string {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+func (x *TablesResponse) GetError() *QueryError {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 var File_sdk_proto_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_sdk_proto_plugin_v1_plugin_proto_rawDesc = "" +
@@ -2023,11 +2892,80 @@ const file_sdk_proto_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OUTCOME_DELIVERED\x10\x01\x12\x11\n" +
 	"\rOUTCOME_RETRY\x10\x02\x12\x14\n" +
-	"\x10OUTCOME_REJECTED\x10\x03*C\n" +
+	"\x10OUTCOME_REJECTED\x10\x03\"5\n" +
+	"\vQueryColumn\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\"\x87\x01\n" +
+	"\n" +
+	"QueryTable\x12\x16\n" +
+	"\x06schema\x18\x01 \x01(\tR\x06schema\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x127\n" +
+	"\acolumns\x18\x03 \x03(\v2\x1d.regent.plugin.v1.QueryColumnR\acolumns\x12\x14\n" +
+	"\x05files\x18\x04 \x03(\tR\x05files\"Q\n" +
+	"\tQueryView\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"parameters\x18\x02 \x03(\tR\n" +
+	"parameters\x12\x10\n" +
+	"\x03sql\x18\x03 \x01(\tR\x03sql\"\xdf\x01\n" +
+	"\vQueryLimits\x12!\n" +
+	"\fmemory_bytes\x18\x01 \x01(\x03R\vmemoryBytes\x12\x18\n" +
+	"\athreads\x18\x02 \x01(\x05R\athreads\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x03 \x01(\x03R\ttimeoutMs\x12\x19\n" +
+	"\bmax_rows\x18\x04 \x01(\x03R\amaxRows\x12\x1b\n" +
+	"\tmax_bytes\x18\x05 \x01(\x03R\bmaxBytes\x12\x1b\n" +
+	"\tspill_dir\x18\x06 \x01(\tR\bspillDir\x12\x1f\n" +
+	"\vspill_bytes\x18\a \x01(\x03R\n" +
+	"spillBytes\"\xc0\x01\n" +
+	"\fQueryRequest\x12\x10\n" +
+	"\x03sql\x18\x01 \x01(\tR\x03sql\x124\n" +
+	"\x06tables\x18\x02 \x03(\v2\x1c.regent.plugin.v1.QueryTableR\x06tables\x121\n" +
+	"\x05views\x18\x03 \x03(\v2\x1b.regent.plugin.v1.QueryViewR\x05views\x125\n" +
+	"\x06limits\x18\x04 \x01(\v2\x1d.regent.plugin.v1.QueryLimitsR\x06limits\"\xfb\x01\n" +
+	"\rQueryResponse\x12:\n" +
+	"\acolumns\x18\x01 \x01(\v2\x1e.regent.plugin.v1.QueryColumnsH\x00R\acolumns\x121\n" +
+	"\x04rows\x18\x02 \x01(\v2\x1b.regent.plugin.v1.QueryRowsH\x00R\x04rows\x12:\n" +
+	"\asummary\x18\x03 \x01(\v2\x1e.regent.plugin.v1.QuerySummaryH\x00R\asummary\x124\n" +
+	"\x05error\x18\x04 \x01(\v2\x1c.regent.plugin.v1.QueryErrorH\x00R\x05errorB\t\n" +
+	"\amessage\"]\n" +
+	"\fQueryColumns\x127\n" +
+	"\acolumns\x18\x01 \x03(\v2\x1d.regent.plugin.v1.QueryColumnR\acolumns\x12\x14\n" +
+	"\x05notes\x18\x02 \x03(\tR\x05notes\"5\n" +
+	"\tQueryRows\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x03R\x05count\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\fR\x04json\"A\n" +
+	"\fQuerySummary\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x1d\n" +
+	"\n" +
+	"elapsed_us\x18\x02 \x01(\x03R\telapsedUs\"\x9b\x02\n" +
+	"\n" +
+	"QueryError\x125\n" +
+	"\x04kind\x18\x01 \x01(\x0e2!.regent.plugin.v1.QueryError.KindR\x04kind\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
+	"\bposition\x18\x03 \x01(\x05R\bposition\"\x9f\x01\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vKIND_SYNTAX\x10\x01\x12\x15\n" +
+	"\x11KIND_NOT_A_SELECT\x10\x02\x12\x0e\n" +
+	"\n" +
+	"KIND_LIMIT\x10\x03\x12\x10\n" +
+	"\fKIND_TIMEOUT\x10\x04\x12\x12\n" +
+	"\x0eKIND_CANCELLED\x10\x05\x12\x11\n" +
+	"\rKIND_INTERNAL\x10\x06\x12\x10\n" +
+	"\fKIND_REFUSED\x10\a\"\x8a\x01\n" +
+	"\rTablesRequest\x12\x10\n" +
+	"\x03sql\x18\x01 \x01(\tR\x03sql\x124\n" +
+	"\x06tables\x18\x02 \x03(\v2\x1c.regent.plugin.v1.QueryTableR\x06tables\x121\n" +
+	"\x05views\x18\x03 \x03(\v2\x1b.regent.plugin.v1.QueryViewR\x05views\"\\\n" +
+	"\x0eTablesResponse\x12\x16\n" +
+	"\x06tables\x18\x01 \x03(\tR\x06tables\x122\n" +
+	"\x05error\x18\x02 \x01(\v2\x1c.regent.plugin.v1.QueryErrorR\x05error*Z\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eROLE_COLLECTOR\x10\x01\x12\x11\n" +
-	"\rROLE_NOTIFIER\x10\x02*Z\n" +
+	"\rROLE_NOTIFIER\x10\x02\x12\x15\n" +
+	"\x11ROLE_QUERY_ENGINE\x10\x03*Z\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_ITEM\x10\x01\x12\x0e\n" +
@@ -2043,7 +2981,10 @@ const file_sdk_proto_plugin_v1_plugin_proto_rawDesc = "" +
 	"\aCollect\x12 .regent.plugin.v1.CollectRequest\x1a!.regent.plugin.v1.CollectResponse0\x01\x12Z\n" +
 	"\vAcknowledge\x12$.regent.plugin.v1.AcknowledgeRequest\x1a%.regent.plugin.v1.AcknowledgeResponse2W\n" +
 	"\bNotifier\x12K\n" +
-	"\x06Notify\x12\x1f.regent.plugin.v1.NotifyRequest\x1a .regent.plugin.v1.NotifyResponseB;Z9github.com/regent-dev/regent/sdk/proto/plugin/v1;pluginv1b\x06proto3"
+	"\x06Notify\x12\x1f.regent.plugin.v1.NotifyRequest\x1a .regent.plugin.v1.NotifyResponse2\xa6\x01\n" +
+	"\vQueryEngine\x12J\n" +
+	"\x05Query\x12\x1e.regent.plugin.v1.QueryRequest\x1a\x1f.regent.plugin.v1.QueryResponse0\x01\x12K\n" +
+	"\x06Tables\x12\x1f.regent.plugin.v1.TablesRequest\x1a .regent.plugin.v1.TablesResponseB;Z9github.com/regent-dev/regent/sdk/proto/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_sdk_proto_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -2057,78 +2998,108 @@ func file_sdk_proto_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_sdk_proto_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_sdk_proto_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_sdk_proto_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_sdk_proto_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_sdk_proto_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_sdk_proto_plugin_v1_plugin_proto_goTypes = []any{
 	(Role)(0),                   // 0: regent.plugin.v1.Role
 	(Kind)(0),                   // 1: regent.plugin.v1.Kind
 	(Problem_Severity)(0),       // 2: regent.plugin.v1.Problem.Severity
 	(NotifyResult_Outcome)(0),   // 3: regent.plugin.v1.NotifyResult.Outcome
-	(*DescribeRequest)(nil),     // 4: regent.plugin.v1.DescribeRequest
-	(*DescribeResponse)(nil),    // 5: regent.plugin.v1.DescribeResponse
-	(*ConfigSchema)(nil),        // 6: regent.plugin.v1.ConfigSchema
-	(*Attribute)(nil),           // 7: regent.plugin.v1.Attribute
-	(*NestedBlock)(nil),         // 8: regent.plugin.v1.NestedBlock
-	(*ResourceType)(nil),        // 9: regent.plugin.v1.ResourceType
-	(*EventSource)(nil),         // 10: regent.plugin.v1.EventSource
-	(*ConfigureRequest)(nil),    // 11: regent.plugin.v1.ConfigureRequest
-	(*ConfigureResponse)(nil),   // 12: regent.plugin.v1.ConfigureResponse
-	(*Problem)(nil),             // 13: regent.plugin.v1.Problem
-	(*StopRequest)(nil),         // 14: regent.plugin.v1.StopRequest
-	(*StopResponse)(nil),        // 15: regent.plugin.v1.StopResponse
-	(*CollectRequest)(nil),      // 16: regent.plugin.v1.CollectRequest
-	(*CollectResponse)(nil),     // 17: regent.plugin.v1.CollectResponse
-	(*Record)(nil),              // 18: regent.plugin.v1.Record
-	(*Batch)(nil),               // 19: regent.plugin.v1.Batch
-	(*Checkpoint)(nil),          // 20: regent.plugin.v1.Checkpoint
-	(*SweepBegin)(nil),          // 21: regent.plugin.v1.SweepBegin
-	(*SweepEnd)(nil),            // 22: regent.plugin.v1.SweepEnd
-	(*Gap)(nil),                 // 23: regent.plugin.v1.Gap
-	(*AcknowledgeRequest)(nil),  // 24: regent.plugin.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil), // 25: regent.plugin.v1.AcknowledgeResponse
-	(*Notification)(nil),        // 26: regent.plugin.v1.Notification
-	(*NotifyRequest)(nil),       // 27: regent.plugin.v1.NotifyRequest
-	(*NotifyResponse)(nil),      // 28: regent.plugin.v1.NotifyResponse
-	(*NotifyResult)(nil),        // 29: regent.plugin.v1.NotifyResult
+	(QueryError_Kind)(0),        // 4: regent.plugin.v1.QueryError.Kind
+	(*DescribeRequest)(nil),     // 5: regent.plugin.v1.DescribeRequest
+	(*DescribeResponse)(nil),    // 6: regent.plugin.v1.DescribeResponse
+	(*ConfigSchema)(nil),        // 7: regent.plugin.v1.ConfigSchema
+	(*Attribute)(nil),           // 8: regent.plugin.v1.Attribute
+	(*NestedBlock)(nil),         // 9: regent.plugin.v1.NestedBlock
+	(*ResourceType)(nil),        // 10: regent.plugin.v1.ResourceType
+	(*EventSource)(nil),         // 11: regent.plugin.v1.EventSource
+	(*ConfigureRequest)(nil),    // 12: regent.plugin.v1.ConfigureRequest
+	(*ConfigureResponse)(nil),   // 13: regent.plugin.v1.ConfigureResponse
+	(*Problem)(nil),             // 14: regent.plugin.v1.Problem
+	(*StopRequest)(nil),         // 15: regent.plugin.v1.StopRequest
+	(*StopResponse)(nil),        // 16: regent.plugin.v1.StopResponse
+	(*CollectRequest)(nil),      // 17: regent.plugin.v1.CollectRequest
+	(*CollectResponse)(nil),     // 18: regent.plugin.v1.CollectResponse
+	(*Record)(nil),              // 19: regent.plugin.v1.Record
+	(*Batch)(nil),               // 20: regent.plugin.v1.Batch
+	(*Checkpoint)(nil),          // 21: regent.plugin.v1.Checkpoint
+	(*SweepBegin)(nil),          // 22: regent.plugin.v1.SweepBegin
+	(*SweepEnd)(nil),            // 23: regent.plugin.v1.SweepEnd
+	(*Gap)(nil),                 // 24: regent.plugin.v1.Gap
+	(*AcknowledgeRequest)(nil),  // 25: regent.plugin.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil), // 26: regent.plugin.v1.AcknowledgeResponse
+	(*Notification)(nil),        // 27: regent.plugin.v1.Notification
+	(*NotifyRequest)(nil),       // 28: regent.plugin.v1.NotifyRequest
+	(*NotifyResponse)(nil),      // 29: regent.plugin.v1.NotifyResponse
+	(*NotifyResult)(nil),        // 30: regent.plugin.v1.NotifyResult
+	(*QueryColumn)(nil),         // 31: regent.plugin.v1.QueryColumn
+	(*QueryTable)(nil),          // 32: regent.plugin.v1.QueryTable
+	(*QueryView)(nil),           // 33: regent.plugin.v1.QueryView
+	(*QueryLimits)(nil),         // 34: regent.plugin.v1.QueryLimits
+	(*QueryRequest)(nil),        // 35: regent.plugin.v1.QueryRequest
+	(*QueryResponse)(nil),       // 36: regent.plugin.v1.QueryResponse
+	(*QueryColumns)(nil),        // 37: regent.plugin.v1.QueryColumns
+	(*QueryRows)(nil),           // 38: regent.plugin.v1.QueryRows
+	(*QuerySummary)(nil),        // 39: regent.plugin.v1.QuerySummary
+	(*QueryError)(nil),          // 40: regent.plugin.v1.QueryError
+	(*TablesRequest)(nil),       // 41: regent.plugin.v1.TablesRequest
+	(*TablesResponse)(nil),      // 42: regent.plugin.v1.TablesResponse
 }
 var file_sdk_proto_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: regent.plugin.v1.DescribeResponse.roles:type_name -> regent.plugin.v1.Role
-	6,  // 1: regent.plugin.v1.DescribeResponse.config:type_name -> regent.plugin.v1.ConfigSchema
-	9,  // 2: regent.plugin.v1.DescribeResponse.resource_types:type_name -> regent.plugin.v1.ResourceType
-	10, // 3: regent.plugin.v1.DescribeResponse.event_sources:type_name -> regent.plugin.v1.EventSource
-	7,  // 4: regent.plugin.v1.ConfigSchema.attributes:type_name -> regent.plugin.v1.Attribute
-	8,  // 5: regent.plugin.v1.ConfigSchema.blocks:type_name -> regent.plugin.v1.NestedBlock
-	6,  // 6: regent.plugin.v1.NestedBlock.schema:type_name -> regent.plugin.v1.ConfigSchema
-	13, // 7: regent.plugin.v1.ConfigureResponse.problems:type_name -> regent.plugin.v1.Problem
+	7,  // 1: regent.plugin.v1.DescribeResponse.config:type_name -> regent.plugin.v1.ConfigSchema
+	10, // 2: regent.plugin.v1.DescribeResponse.resource_types:type_name -> regent.plugin.v1.ResourceType
+	11, // 3: regent.plugin.v1.DescribeResponse.event_sources:type_name -> regent.plugin.v1.EventSource
+	8,  // 4: regent.plugin.v1.ConfigSchema.attributes:type_name -> regent.plugin.v1.Attribute
+	9,  // 5: regent.plugin.v1.ConfigSchema.blocks:type_name -> regent.plugin.v1.NestedBlock
+	7,  // 6: regent.plugin.v1.NestedBlock.schema:type_name -> regent.plugin.v1.ConfigSchema
+	14, // 7: regent.plugin.v1.ConfigureResponse.problems:type_name -> regent.plugin.v1.Problem
 	2,  // 8: regent.plugin.v1.Problem.severity:type_name -> regent.plugin.v1.Problem.Severity
-	19, // 9: regent.plugin.v1.CollectResponse.batch:type_name -> regent.plugin.v1.Batch
-	20, // 10: regent.plugin.v1.CollectResponse.checkpoint:type_name -> regent.plugin.v1.Checkpoint
-	21, // 11: regent.plugin.v1.CollectResponse.sweep_begin:type_name -> regent.plugin.v1.SweepBegin
-	22, // 12: regent.plugin.v1.CollectResponse.sweep_end:type_name -> regent.plugin.v1.SweepEnd
-	23, // 13: regent.plugin.v1.CollectResponse.gap:type_name -> regent.plugin.v1.Gap
-	13, // 14: regent.plugin.v1.CollectResponse.problem:type_name -> regent.plugin.v1.Problem
+	20, // 9: regent.plugin.v1.CollectResponse.batch:type_name -> regent.plugin.v1.Batch
+	21, // 10: regent.plugin.v1.CollectResponse.checkpoint:type_name -> regent.plugin.v1.Checkpoint
+	22, // 11: regent.plugin.v1.CollectResponse.sweep_begin:type_name -> regent.plugin.v1.SweepBegin
+	23, // 12: regent.plugin.v1.CollectResponse.sweep_end:type_name -> regent.plugin.v1.SweepEnd
+	24, // 13: regent.plugin.v1.CollectResponse.gap:type_name -> regent.plugin.v1.Gap
+	14, // 14: regent.plugin.v1.CollectResponse.problem:type_name -> regent.plugin.v1.Problem
 	1,  // 15: regent.plugin.v1.Record.kind:type_name -> regent.plugin.v1.Kind
-	18, // 16: regent.plugin.v1.Batch.records:type_name -> regent.plugin.v1.Record
-	26, // 17: regent.plugin.v1.NotifyRequest.notifications:type_name -> regent.plugin.v1.Notification
-	29, // 18: regent.plugin.v1.NotifyResponse.results:type_name -> regent.plugin.v1.NotifyResult
+	19, // 16: regent.plugin.v1.Batch.records:type_name -> regent.plugin.v1.Record
+	27, // 17: regent.plugin.v1.NotifyRequest.notifications:type_name -> regent.plugin.v1.Notification
+	30, // 18: regent.plugin.v1.NotifyResponse.results:type_name -> regent.plugin.v1.NotifyResult
 	3,  // 19: regent.plugin.v1.NotifyResult.outcome:type_name -> regent.plugin.v1.NotifyResult.Outcome
-	4,  // 20: regent.plugin.v1.Plugin.Describe:input_type -> regent.plugin.v1.DescribeRequest
-	11, // 21: regent.plugin.v1.Plugin.Configure:input_type -> regent.plugin.v1.ConfigureRequest
-	14, // 22: regent.plugin.v1.Plugin.Stop:input_type -> regent.plugin.v1.StopRequest
-	16, // 23: regent.plugin.v1.Collector.Collect:input_type -> regent.plugin.v1.CollectRequest
-	24, // 24: regent.plugin.v1.Collector.Acknowledge:input_type -> regent.plugin.v1.AcknowledgeRequest
-	27, // 25: regent.plugin.v1.Notifier.Notify:input_type -> regent.plugin.v1.NotifyRequest
-	5,  // 26: regent.plugin.v1.Plugin.Describe:output_type -> regent.plugin.v1.DescribeResponse
-	12, // 27: regent.plugin.v1.Plugin.Configure:output_type -> regent.plugin.v1.ConfigureResponse
-	15, // 28: regent.plugin.v1.Plugin.Stop:output_type -> regent.plugin.v1.StopResponse
-	17, // 29: regent.plugin.v1.Collector.Collect:output_type -> regent.plugin.v1.CollectResponse
-	25, // 30: regent.plugin.v1.Collector.Acknowledge:output_type -> regent.plugin.v1.AcknowledgeResponse
-	28, // 31: regent.plugin.v1.Notifier.Notify:output_type -> regent.plugin.v1.NotifyResponse
-	26, // [26:32] is the sub-list for method output_type
-	20, // [20:26] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	31, // 20: regent.plugin.v1.QueryTable.columns:type_name -> regent.plugin.v1.QueryColumn
+	32, // 21: regent.plugin.v1.QueryRequest.tables:type_name -> regent.plugin.v1.QueryTable
+	33, // 22: regent.plugin.v1.QueryRequest.views:type_name -> regent.plugin.v1.QueryView
+	34, // 23: regent.plugin.v1.QueryRequest.limits:type_name -> regent.plugin.v1.QueryLimits
+	37, // 24: regent.plugin.v1.QueryResponse.columns:type_name -> regent.plugin.v1.QueryColumns
+	38, // 25: regent.plugin.v1.QueryResponse.rows:type_name -> regent.plugin.v1.QueryRows
+	39, // 26: regent.plugin.v1.QueryResponse.summary:type_name -> regent.plugin.v1.QuerySummary
+	40, // 27: regent.plugin.v1.QueryResponse.error:type_name -> regent.plugin.v1.QueryError
+	31, // 28: regent.plugin.v1.QueryColumns.columns:type_name -> regent.plugin.v1.QueryColumn
+	4,  // 29: regent.plugin.v1.QueryError.kind:type_name -> regent.plugin.v1.QueryError.Kind
+	32, // 30: regent.plugin.v1.TablesRequest.tables:type_name -> regent.plugin.v1.QueryTable
+	33, // 31: regent.plugin.v1.TablesRequest.views:type_name -> regent.plugin.v1.QueryView
+	40, // 32: regent.plugin.v1.TablesResponse.error:type_name -> regent.plugin.v1.QueryError
+	5,  // 33: regent.plugin.v1.Plugin.Describe:input_type -> regent.plugin.v1.DescribeRequest
+	12, // 34: regent.plugin.v1.Plugin.Configure:input_type -> regent.plugin.v1.ConfigureRequest
+	15, // 35: regent.plugin.v1.Plugin.Stop:input_type -> regent.plugin.v1.StopRequest
+	17, // 36: regent.plugin.v1.Collector.Collect:input_type -> regent.plugin.v1.CollectRequest
+	25, // 37: regent.plugin.v1.Collector.Acknowledge:input_type -> regent.plugin.v1.AcknowledgeRequest
+	28, // 38: regent.plugin.v1.Notifier.Notify:input_type -> regent.plugin.v1.NotifyRequest
+	35, // 39: regent.plugin.v1.QueryEngine.Query:input_type -> regent.plugin.v1.QueryRequest
+	41, // 40: regent.plugin.v1.QueryEngine.Tables:input_type -> regent.plugin.v1.TablesRequest
+	6,  // 41: regent.plugin.v1.Plugin.Describe:output_type -> regent.plugin.v1.DescribeResponse
+	13, // 42: regent.plugin.v1.Plugin.Configure:output_type -> regent.plugin.v1.ConfigureResponse
+	16, // 43: regent.plugin.v1.Plugin.Stop:output_type -> regent.plugin.v1.StopResponse
+	18, // 44: regent.plugin.v1.Collector.Collect:output_type -> regent.plugin.v1.CollectResponse
+	26, // 45: regent.plugin.v1.Collector.Acknowledge:output_type -> regent.plugin.v1.AcknowledgeResponse
+	29, // 46: regent.plugin.v1.Notifier.Notify:output_type -> regent.plugin.v1.NotifyResponse
+	36, // 47: regent.plugin.v1.QueryEngine.Query:output_type -> regent.plugin.v1.QueryResponse
+	42, // 48: regent.plugin.v1.QueryEngine.Tables:output_type -> regent.plugin.v1.TablesResponse
+	41, // [41:49] is the sub-list for method output_type
+	33, // [33:41] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_sdk_proto_plugin_v1_plugin_proto_init() }
@@ -2144,15 +3115,21 @@ func file_sdk_proto_plugin_v1_plugin_proto_init() {
 		(*CollectResponse_Gap)(nil),
 		(*CollectResponse_Problem)(nil),
 	}
+	file_sdk_proto_plugin_v1_plugin_proto_msgTypes[31].OneofWrappers = []any{
+		(*QueryResponse_Columns)(nil),
+		(*QueryResponse_Rows)(nil),
+		(*QueryResponse_Summary)(nil),
+		(*QueryResponse_Error)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sdk_proto_plugin_v1_plugin_proto_rawDesc), len(file_sdk_proto_plugin_v1_plugin_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   26,
+			NumEnums:      5,
+			NumMessages:   38,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   4,
 		},
 		GoTypes:           file_sdk_proto_plugin_v1_plugin_proto_goTypes,
 		DependencyIndexes: file_sdk_proto_plugin_v1_plugin_proto_depIdxs,

@@ -482,3 +482,161 @@ var Notifier_ServiceDesc = grpc.ServiceDesc{
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "sdk/proto/plugin/v1/plugin.proto",
 }
+
+const (
+	QueryEngine_Query_FullMethodName  = "/regent.plugin.v1.QueryEngine/Query"
+	QueryEngine_Tables_FullMethodName = "/regent.plugin.v1.QueryEngine/Tables"
+)
+
+// QueryEngineClient is the client API for QueryEngine service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// QueryEngine is served by plugins with the role ROLE_QUERY_ENGINE. It keeps no data: each call brings
+// the tables along.
+type QueryEngineClient interface {
+	// Query runs one statement that only reads. The stream has the columns first, then rows, then either
+	// the summary or the error, which ends it. Cancelling the call ends the statement at once.
+	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[QueryResponse], error)
+	// Tables names the tables that a statement reads, so that only their files need be at hand for
+	// Query. It opens no file. What it cannot tell it may answer with more tables than are needed.
+	Tables(ctx context.Context, in *TablesRequest, opts ...grpc.CallOption) (*TablesResponse, error)
+}
+
+type queryEngineClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewQueryEngineClient(cc grpc.ClientConnInterface) QueryEngineClient {
+	return &queryEngineClient{cc}
+}
+
+func (c *queryEngineClient) Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[QueryResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &QueryEngine_ServiceDesc.Streams[0], QueryEngine_Query_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[QueryRequest, QueryResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type QueryEngine_QueryClient = grpc.ServerStreamingClient[QueryResponse]
+
+func (c *queryEngineClient) Tables(ctx context.Context, in *TablesRequest, opts ...grpc.CallOption) (*TablesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TablesResponse)
+	err := c.cc.Invoke(ctx, QueryEngine_Tables_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// QueryEngineServer is the server API for QueryEngine service.
+// All implementations must embed UnimplementedQueryEngineServer
+// for forward compatibility.
+//
+// QueryEngine is served by plugins with the role ROLE_QUERY_ENGINE. It keeps no data: each call brings
+// the tables along.
+type QueryEngineServer interface {
+	// Query runs one statement that only reads. The stream has the columns first, then rows, then either
+	// the summary or the error, which ends it. Cancelling the call ends the statement at once.
+	Query(*QueryRequest, grpc.ServerStreamingServer[QueryResponse]) error
+	// Tables names the tables that a statement reads, so that only their files need be at hand for
+	// Query. It opens no file. What it cannot tell it may answer with more tables than are needed.
+	Tables(context.Context, *TablesRequest) (*TablesResponse, error)
+	mustEmbedUnimplementedQueryEngineServer()
+}
+
+// UnimplementedQueryEngineServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedQueryEngineServer struct{}
+
+func (UnimplementedQueryEngineServer) Query(*QueryRequest, grpc.ServerStreamingServer[QueryResponse]) error {
+	return status.Error(codes.Unimplemented, "method Query not implemented")
+}
+func (UnimplementedQueryEngineServer) Tables(context.Context, *TablesRequest) (*TablesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Tables not implemented")
+}
+func (UnimplementedQueryEngineServer) mustEmbedUnimplementedQueryEngineServer() {}
+func (UnimplementedQueryEngineServer) testEmbeddedByValue()                     {}
+
+// UnsafeQueryEngineServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to QueryEngineServer will
+// result in compilation errors.
+type UnsafeQueryEngineServer interface {
+	mustEmbedUnimplementedQueryEngineServer()
+}
+
+func RegisterQueryEngineServer(s grpc.ServiceRegistrar, srv QueryEngineServer) {
+	// If the following call panics, it indicates UnimplementedQueryEngineServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&QueryEngine_ServiceDesc, srv)
+}
+
+func _QueryEngine_Query_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(QueryRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(QueryEngineServer).Query(m, &grpc.GenericServerStream[QueryRequest, QueryResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type QueryEngine_QueryServer = grpc.ServerStreamingServer[QueryResponse]
+
+func _QueryEngine_Tables_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TablesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryEngineServer).Tables(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: QueryEngine_Tables_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryEngineServer).Tables(ctx, req.(*TablesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// QueryEngine_ServiceDesc is the grpc.ServiceDesc for QueryEngine service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var QueryEngine_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "regent.plugin.v1.QueryEngine",
+	HandlerType: (*QueryEngineServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Tables",
+			Handler:    _QueryEngine_Tables_Handler,
+		},
+	},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Query",
+			Handler:       _QueryEngine_Query_Handler,
+			ServerStreams: true,
+		},
+	},
+	Metadata: "sdk/proto/plugin/v1/plugin.proto",
+}
