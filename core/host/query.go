@@ -17,6 +17,7 @@ import (
 // QueryStream is the result of a query as the engine sends it.
 type QueryStream struct {
 	t      *tenure
+	ctx    context.Context
 	stream grpc.ServerStreamingClient[pluginv1.QueryResponse]
 	cancel context.CancelFunc
 	ended  bool
@@ -30,7 +31,7 @@ func (h *Host) Query(ctx context.Context, inst record.Instance, r *pluginv1.Quer
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stream, err := pluginv1.NewQueryEngineClient(t.session.conn).Query(ctx, r)
-	s := &QueryStream{t: t, stream: stream, cancel: cancel}
+	s := &QueryStream{t: t, ctx: ctx, stream: stream, cancel: cancel}
 	if err != nil {
 		err = s.failed(err)
 		s.Close()
@@ -49,8 +50,8 @@ func (s *QueryStream) Recv() (*pluginv1.QueryResponse, error) {
 }
 
 func (s *QueryStream) failed(err error) error {
-	if ctxErr := s.context(); ctxErr != nil {
-		return ctxErr
+	if s.ctx.Err() != nil {
+		return s.ctx.Err()
 	}
 	code := status.Code(err)
 	if s.t.session.proc.endedWith(code) {
@@ -60,13 +61,6 @@ func (s *QueryStream) failed(err error) error {
 		return context.Canceled
 	}
 	return callError("answer the query", 0, err)
-}
-
-func (s *QueryStream) context() error {
-	if s.stream == nil {
-		return nil
-	}
-	return s.stream.Context().Err()
 }
 
 // Close ends the query where it still runs. It may be called more than once.

@@ -2,7 +2,13 @@
 
 package main
 
-import "os/exec"
+import (
+	"os"
+	"os/exec"
+)
+
+// program returns where this program is.
+func program() (string, error) { return os.Executable() }
 
 // unconfined says what this system cannot do.
 func unconfined() []string {

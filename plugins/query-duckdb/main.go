@@ -23,7 +23,7 @@ func open(_ context.Context, _ config, env sdk.Env) (sdk.QueryEngine, error) {
 	if !linked {
 		return nil, errors.New("this query-duckdb was built without cgo and so without DuckDB; build it where a C compiler is found: CGO_ENABLED=1 go build ./plugins/query-duckdb")
 	}
-	exe, err := os.Executable()
+	exe, err := program()
 	if err != nil {
 		return nil, err
 	}

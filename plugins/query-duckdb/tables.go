@@ -116,4 +116,3 @@ func collect(node any, out map[string]bool) {
 		}
 	}
 }
-

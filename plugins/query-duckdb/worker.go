@@ -100,30 +100,17 @@ func workTables(request []byte, out io.Writer) error {
 type database struct{ conn duckdb.Connection }
 
 func openDatabase(l *pluginv1.QueryLimits) (*database, error) {
+	// DuckDB looks for the machine's bounds where these two are not set as it opens, in files that it may
+	// not read.
+	memory := l.GetMemoryBytes()
+	if memory <= 0 {
+		memory = defaultMemory
+	}
 	var config duckdb.Config
-	if duckdb.CreateConfig(&config) != duckdb.StateSuccess {
-		return nil, errors.New("DuckDB gives no configuration")
-	}
-	threads := max(1, l.GetThreads())
-	settings := [][2]string{
-		{"autoinstall_known_extensions", "false"},
-		{"autoload_known_extensions", "false"},
-		{"allow_community_extensions", "false"},
-		{"allow_persistent_secrets", "false"},
-		{"errors_as_json", "true"},
-		{"threads", fmt.Sprint(threads)},
-		{"temp_directory", l.GetSpillDir()},
-	}
-	if m := l.GetMemoryBytes(); m > 0 {
-		settings = append(settings, [2]string{"memory_limit", fmt.Sprintf("%dB", m)})
-	}
-	if l.GetSpillDir() != "" {
-		settings = append(settings, [2]string{"max_temp_directory_size", fmt.Sprintf("%dB", l.GetSpillBytes())})
-	}
-	for _, s := range settings {
-		if duckdb.SetConfig(config, s[0], s[1]) != duckdb.StateSuccess {
-			return nil, fmt.Errorf("DuckDB does not take the setting %s = %q", s[0], s[1])
-		}
+	if duckdb.CreateConfig(&config) != duckdb.StateSuccess ||
+		duckdb.SetConfig(config, "memory_limit", fmt.Sprintf("%dB", memory)) != duckdb.StateSuccess ||
+		duckdb.SetConfig(config, "threads", fmt.Sprint(max(1, l.GetThreads()))) != duckdb.StateSuccess {
+		return nil, errors.New("DuckDB does not take its memory and threads")
 	}
 	var db duckdb.Database
 	var text string
@@ -134,7 +121,25 @@ func openDatabase(l *pluginv1.QueryLimits) (*database, error) {
 	if duckdb.Connect(db, &d.conn) != duckdb.StateSuccess {
 		return nil, errors.New("connect to DuckDB")
 	}
-	return d, d.exec("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true; CREATE SCHEMA lake")
+	settings := [][2]string{
+		{"errors_as_json", "true"},
+		{"autoinstall_known_extensions", "false"},
+		{"autoload_known_extensions", "false"},
+		{"allow_community_extensions", "false"},
+		{"allow_persistent_secrets", "false"},
+		{"temp_directory", literal(l.GetSpillDir())},
+		{"TimeZone", "'UTC'"},
+		{"parquet_metadata_cache", "true"},
+	}
+	if l.GetSpillDir() != "" {
+		settings = append(settings, [2]string{"max_temp_directory_size", fmt.Sprintf("'%dB'", l.GetSpillBytes())})
+	}
+	for _, s := range settings {
+		if err := d.exec("SET " + s[0] + " = " + s[1]); err != nil {
+			return nil, fmt.Errorf("set %s: %w", s[0], err)
+		}
+	}
+	return d, d.exec("CREATE SCHEMA lake")
 }
 
 // exec runs statements of our own.
@@ -272,6 +277,9 @@ func (d *database) query(sql string, l *pluginv1.QueryLimits, send func(*pluginv
 				return err
 			}
 			size := len(enc.buf) - before
+			if size > maxRow {
+				return limitf("a row has %d bytes, more than the %d that are possible", size, maxRow)
+			}
 			if bytes += int64(size); l.GetMaxBytes() > 0 && bytes > l.GetMaxBytes() {
 				return limitf("the result has more than %d bytes; ask for fewer columns or rows, or raise max_bytes", l.GetMaxBytes())
 			}
@@ -289,8 +297,12 @@ func (d *database) query(sql string, l *pluginv1.QueryLimits, send func(*pluginv
 	return flush()
 }
 
-// chunkBytes is the size at which rows are sent.
-const chunkBytes = 512 << 10
+// chunkBytes is the size at which rows are sent, maxRow the size of the largest row: both together are
+// less than a message.
+const (
+	chunkBytes = 512 << 10
+	maxRow     = 3 << 20
+)
 
 func limitf(format string, args ...any) error {
 	return &sdk.QueryError{Kind: sdk.QueryLimit, Message: fmt.Sprintf(format, args...)}
