@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/regent-dev/regent/core/query"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 )
@@ -77,6 +78,8 @@ type Backend struct {
 	// Audit records a call that changed something.
 	Audit  func(ctx context.Context, a Audit) error
 	Gather prometheus.Gatherer
+	// Query answers questions in SQL.
+	Query func(ctx context.Context, r query.Request) (*query.Result, error)
 }
 
 // Audit is one call that changed something.

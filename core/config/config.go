@@ -29,6 +29,7 @@ type Config struct {
 	API          API
 	Lake         Lake
 	Retention    Retention
+	Query        Query
 	Policies     Policies
 	Plugins      map[string]*Plugin
 	Collectors   []*Instance

@@ -48,7 +48,7 @@ func Load(path string, o Options) (*Config, diag.Problems, Sources) {
 		o: o, sources: Sources{}, seen: map[string]hcl.Range{},
 		c: &Config{
 			Path: path, Plugins: map[string]*Plugin{}, Overrides: map[verdict.PolicyID]*Policy{},
-			NotifyMaxAge: 24 * time.Hour, Log: Log{Level: "info", Format: "text"},
+			NotifyMaxAge: 24 * time.Hour, Query: defaultQuery, Log: Log{Level: "info", Format: "text"},
 			Lake: Lake{DrainEvery: time.Minute, CacheBytes: 1 << 30}, Retention: defaultRetention(),
 		},
 	}
@@ -155,6 +155,7 @@ var rootSchema = &hcl.BodySchema{
 		{Type: "api"},
 		{Type: "lake"},
 		{Type: "retention"},
+		{Type: "query"},
 		{Type: "plugin", LabelNames: []string{"name"}},
 		{Type: "collector", LabelNames: []string{"plugin", "name"}},
 		{Type: "notifier", LabelNames: []string{"plugin", "name"}},
@@ -175,7 +176,7 @@ func (l *loader) load(files []*hcl.File) {
 	l.root(content)
 	byType := content.Blocks.ByType()
 	for typ, blocks := range byType {
-		if slices.Contains([]string{"policies", "log", "api", "lake", "retention"}, typ) && len(blocks) > 1 && typ != "policies" {
+		if slices.Contains([]string{"policies", "log", "api", "lake", "retention", "query"}, typ) && len(blocks) > 1 && typ != "policies" {
 			l.errorf(blocks[1].DefRange, "Duplicate block", "There is one %q block already, at %s.", typ, Range(blocks[0].DefRange))
 		}
 	}
@@ -190,6 +191,9 @@ func (l *loader) load(files []*hcl.File) {
 	}
 	for _, b := range byType["retention"] {
 		l.retention(b)
+	}
+	for _, b := range byType["query"] {
+		l.query(b)
 	}
 	for _, b := range byType["policies"] {
 		l.policies(b)

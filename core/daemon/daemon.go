@@ -26,6 +26,7 @@ import (
 	"github.com/regent-dev/regent/core/lake"
 	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/policy"
+	"github.com/regent-dev/regent/core/query"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/reload"
 	"github.com/regent-dev/regent/core/route"
@@ -59,6 +60,8 @@ type Options struct {
 	Reload <-chan os.Signal
 	// Ready is called once the daemon records and judges.
 	Ready func(*Daemon)
+	// Lake is what SQL is asked of; nil where there is none.
+	Lake query.Source
 }
 
 // Daemon is a running daemon.
@@ -79,6 +82,7 @@ type Daemon struct {
 	loop     *reload.Loop
 	started  time.Time
 	source   string
+	sql      sql
 
 	mu         sync.Mutex
 	build      *Build
@@ -216,7 +220,7 @@ func (d *Daemon) serve(ctx context.Context) error {
 			return err
 		})
 	}
-	for _, p := range d.host.Apply(gctx, d.build.Specs) {
+	for _, p := range d.apply(gctx, d.build.Specs) {
 		d.log.Error("an instance did not start", "summary", p.Summary, "err", p.Error())
 	}
 	d.broken(ctx, d.build)

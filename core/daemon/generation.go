@@ -66,7 +66,7 @@ func (d *Daemon) rebuild(ctx context.Context, s reload.Snapshot) error {
 		return err
 	}
 	d.log.Info("a generation was put in force", "generation", d.generation.Number, "policies", len(b.Policies.Policies()), "took", time.Since(start).Round(time.Millisecond))
-	for _, p := range d.host.Apply(ctx, b.Specs) {
+	for _, p := range d.apply(ctx, b.Specs) {
 		d.log.Error("an instance did not start", "summary", p.Summary, "err", p.Error())
 	}
 	d.broken(ctx, b)

@@ -19,7 +19,7 @@ func decode(b []byte, count int64, columns int) ([]Row, error) {
 		if !ok {
 			return nil, errors.New("the last row has no end")
 		}
-		row, err := decodeRow(line, columns)
+		row, err := DecodeRow(line, columns)
 		if err != nil {
 			return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
 		}
@@ -31,8 +31,8 @@ func decode(b []byte, count int64, columns int) ([]Row, error) {
 	return rows, nil
 }
 
-// decodeRow splits an array into its values.
-func decodeRow(line []byte, columns int) (Row, error) {
+// DecodeRow splits an array into its values.
+func DecodeRow(line []byte, columns int) (Row, error) {
 	if !json.Valid(line) {
 		return nil, errors.New("it is no JSON")
 	}

@@ -18,7 +18,7 @@ func FuzzRow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var want []json.RawMessage
 		wantErr := json.Unmarshal(line, &want)
-		got, err := decodeRow(line, len(want))
+		got, err := DecodeRow(line, len(want))
 		if wantErr != nil || want == nil {
 			if err == nil {
 				t.Errorf("%q is no row and was taken", line)

@@ -77,6 +77,11 @@ func check(ctx context.Context, t target, o Options) []Result {
 			s.run("collect-cancel", s.cancels)
 		case pluginv1.Role_ROLE_NOTIFIER:
 			s.run("notify", s.notifies)
+		case pluginv1.Role_ROLE_QUERY_ENGINE:
+			s.run("query", s.answers)
+			s.run("query-errors", s.refusesQueries)
+			s.run("query-tables", s.namesTables)
+			s.run("query-cancel", s.cancelsQuery)
 		}
 	}
 	s.run("stop", s.stops)

@@ -1,6 +1,6 @@
 // Package sdktest tests plugins.
 //
-// VerifyCollector and VerifyNotifier run the conformance suite in a test of the author's: it checks that
+// VerifyCollector, VerifyNotifier and VerifyQueryEngine run the conformance suite in a test of the author's: it checks that
 // a plugin keeps to the contract, once in process and once as the program that the daemon would start.
 // Check runs it over a program in any language, and is what `regent plugin probe` does.
 //

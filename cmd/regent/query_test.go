@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/regent-dev/regent/core/daemon"
+	"github.com/regent-dev/regent/core/lake/table"
+	corequery "github.com/regent-dev/regent/core/query"
+)
+
+// oneFile is a lake of one file.
+type oneFile struct{ path string }
+
+func (o oneFile) Snapshot(_ context.Context, tables []table.Name) (*corequery.Snapshot, error) {
+	s := &corequery.Snapshot{Files: map[table.Name][]string{}}
+	for _, t := range tables {
+		if t == table.Events {
+			s.Files[t] = []string{o.path}
+		}
+	}
+	return s, nil
+}
+
+// askable starts a daemon over a lake with two events, and returns its address.
+func askable(t *testing.T, lake corequery.Source, plugins string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rq")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	hcl := fmt.Sprintf("data_dir = %q\nplugin_dir = %q\nquery {\n  memory = \"128MiB\"\n}\n", filepath.Join(dir, "d"), plugins)
+	path := filepath.Join(dir, "regent.hcl")
+	if err := os.WriteFile(path, []byte(hcl), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- daemon.Run(ctx, daemon.Options{Path: path, Log: slog.New(slog.DiscardHandler), Lake: lake, Ready: func(*daemon.Daemon) { close(ready) }})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil && ctx.Err() == nil {
+			t.Errorf("the daemon: %v", err)
+		}
+	})
+	select {
+	case <-ready:
+	case err := <-done:
+		done <- err
+		t.Fatalf("the daemon does not start: %v", err)
+	}
+	socket := filepath.Join(dir, "d", "regent.sock")
+	for range 500 {
+		if c, err := net.Dial("unix", socket); err == nil {
+			c.Close()
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return "unix://" + socket
+}
+
+func regent(t *testing.T, ctx context.Context, in string, args ...string) (code int, out, errOut string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(ctx, args, strings.NewReader(in), &o, &e)
+	return code, o.String(), e.String()
+}
+
+func TestQuery(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("no C compiler, which query-duckdb needs")
+	}
+	plugins := t.TempDir()
+	build := exec.Command("go", "build", "-o", filepath.Join(plugins, "query-duckdb"), "../../plugins/query-duckdb")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if b, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	if err := os.Chmod(plugins, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "events.parquet")
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro()
+	if err := parquet.WriteFile(file, []table.Event{
+		{Number: 1, Time: at, Received: at, Instance: "i", Source: "s", Outcome: "success", ActorID: "eve", Record: []byte(`{"detail":{"a":1}}`)},
+		{Number: 2, Time: at, Received: at, Instance: "i", Source: "s", Outcome: "failure", Record: []byte(`{}`)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	address := askable(t, oneFile{file}, plugins)
+	ctx := t.Context()
+	ask := func(args ...string) (int, string, string) {
+		return regent(t, ctx, "SELECT 'from stdin' AS x", append([]string{"query", "--address", address}, args...)...)
+	}
+	const sql = `SELECT number, actor_id, detail, time FROM events ORDER BY number`
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{sql}, "NUMBER  ACTOR_ID  DETAIL   TIME\n1       eve       {\"a\":1}  2026-03-01T12:00:00.000000Z\n2       -         -        2026-03-01T12:00:00.000000Z\n"},
+		{[]string{sql, "-o", "ndjson"}, `{"number":1,"actor_id":"eve","detail":{"a":1},"time":"2026-03-01T12:00:00.000000Z"}` + "\n" + `{"number":2,"actor_id":null,"detail":null,"time":"2026-03-01T12:00:00.000000Z"}` + "\n"},
+		{[]string{"SELECT 1 AS a, 2 AS a", "-o", "json"}, "[\n{\"a\":1,\"a_1\":2}\n]\n"},
+		{[]string{"SELECT 1 AS a WHERE false", "-o", "json"}, "[\n]\n"},
+		{[]string{sql, "-o", "csv"}, "number,actor_id,detail,time\n1,eve,\"{\"\"a\"\":1}\",2026-03-01T12:00:00.000000Z\n2,,,2026-03-01T12:00:00.000000Z\n"},
+		{[]string{"-", "-o", "csv"}, "x\nfrom stdin\n"},
+	} {
+		code, out, errOut := ask(tt.args...)
+		if code != 0 || out != tt.want || errOut != "" {
+			t.Errorf("%q: exit code %d, printed\n%s%swanted\n%s", tt.args, code, out, errOut, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"SELECT *\n\tFRM events"}, exitUsage, "on line 2, column 6:\n  \tFRM events\n  \t    ^"},
+		{[]string{"DROP VIEW events"}, exitUsage, "only SELECT"},
+		{[]string{"SELECT * FROM '/etc/passwd'"}, exitUsage, "/etc/passwd"},
+		{[]string{"SELECT repeat('x', 4000000)"}, exitError, "a row has"},
+		{[]string{"SELECT sum(a.range) FROM range(10000000) a, range(10000000) b", "--timeout", "1s"}, exitError, "longer than 1s"},
+		{[]string{"SELECT 1", "--timeout", "never"}, exitUsage, "never"},
+		{[]string{"SELECT '" + strings.Repeat("x", corequery.MaxSQL) + "'"}, exitError, "bytes"},
+		{[]string{}, exitUsage, "no statement"},
+		{[]string{"--schema", "nope"}, exitUsage, "--tables"},
+	} {
+		if code, out, errOut := ask(tt.args...); code != tt.code || !strings.Contains(errOut, tt.want) {
+			t.Errorf("%.80q: exit code %d, printed\n%s%swanted code %d and %q", tt.args, code, out, errOut, tt.code, tt.want)
+		}
+	}
+	t.Run("parquet", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "out.parquet")
+		if code, _, errOut := ask(sql+" LIMIT 2", "-o", "parquet", "--out", path); code != 0 {
+			t.Fatal(errOut)
+		}
+		rows, err := parquet.ReadFile[struct {
+			Number int64   `parquet:"number,optional"`
+			Actor  *string `parquet:"actor_id,optional"`
+			Detail []byte  `parquet:"detail,optional,json"`
+			Time   int64   `parquet:"time,optional,timestamp(microsecond)"`
+		}](path)
+		if err != nil || len(rows) != 2 || rows[0].Number != 1 || *rows[0].Actor != "eve" || rows[1].Actor != nil || string(rows[0].Detail) != `{"a":1}` || rows[1].Time != at {
+			t.Errorf("%+v, %v", rows, err)
+		}
+	})
+	t.Run("schema", func(t *testing.T) {
+		if _, out, _ := ask("--tables"); !strings.Contains(out, "resources_at(ts)") {
+			t.Error(out)
+		}
+		if _, out, _ := ask("--schema", "resources_at"); !strings.Contains(out, "configuration") || !strings.Contains(out, "FROM resources_at(") {
+			t.Error(out)
+		}
+	})
+	t.Run("cancel", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(300*time.Millisecond, cancel)
+		code, _, errOut := regent(t, ctx, "", "query", "--address", address, "SELECT sum(a.range) FROM range(10000000) a, range(10000000) b")
+		if code != exitError || !strings.Contains(errOut, "cancelled") {
+			t.Errorf("exit code %d: %s", code, errOut)
+		}
+	})
+	t.Run("http", func(t *testing.T) { overHTTP(t, strings.TrimPrefix(address, "unix://")) })
+}
+
+func overHTTP(t *testing.T, socket string) {
+	hc := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	post := func(accept, sql string) (int, string, []byte, error) {
+		body, err := json.Marshal(map[string]string{"sql": sql})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://regent/v1/query", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", accept)
+		res, err := hc.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		return res.StatusCode, res.Header.Get("Content-Type"), b, err
+	}
+	code, typ, b, err := post("text/csv;q=0.9, application/json;q=0.1", "SELECT range AS n FROM range(3)")
+	if rows, csvErr := csv.NewReader(bytes.NewReader(b)).ReadAll(); code != 200 || typ != "text/csv" || err != nil || csvErr != nil || len(rows) != 4 {
+		t.Errorf("%d %s %s %v %v", code, typ, b, err, csvErr)
+	}
+	if code, typ, b, _ := post("", "SELECT 1 AS a"); code != 200 || typ != "application/json" || !json.Valid(b) {
+		t.Errorf("%d %s %s", code, typ, b)
+	}
+	if code, typ, b, _ := post("*/*", "SELECT * FRM x"); code != 422 || typ != "application/problem+json" || !strings.Contains(string(b), "urn:regent:query:syntax") {
+		t.Errorf("%d %s %s", code, typ, b)
+	}
+	if code, _, b, _ := post("image/png", "SELECT 1"); code != 406 {
+		t.Errorf("%d %s", code, b)
+	}
+	// An error after the first rows must not look like an end.
+	if _, _, b, err := post("text/csv", "SELECT CASE WHEN range < 190000 THEN range ELSE error('late') END FROM range(200000)"); err == nil {
+		t.Errorf("%d bytes came and no error", len(b))
+	}
+}
+
+// TestQueryWithout asks daemons that have no engine or no lake.
+func TestQueryWithout(t *testing.T) {
+	t.Parallel()
+	for want, lake := range map[string]corequery.Source{"needs a C toolchain to build": oneFile{}, "keeps no lake": nil} {
+		address := askable(t, lake, t.TempDir())
+		if code, _, errOut := regent(t, t.Context(), "", "query", "--address", address, "SELECT 1"); code != exitUnreachable || !strings.Contains(errOut, want) {
+			t.Errorf("exit code %d: %s, wanted %q", code, errOut, want)
+		}
+		if code, out, errOut := regent(t, t.Context(), "", "status", "--address", address); code != 0 {
+			t.Errorf("status: exit code %d: %s%s", code, out, errOut)
+		}
+	}
+}
