@@ -238,6 +238,19 @@ func TestViews(t *testing.T) {
 		JOIN resources r USING (account_id, region, resource_type, resource_id)
 		JOIN (SELECT actor_id, time, unnest(targets) AS t FROM events) e ON e.t.resource_id = r.resource_id
 		WHERE c.outcome = 'NON_COMPLIANT' AND e.time >= '2026-03-01'`, `"a" "eve"`)
+	// What the README shows is run here.
+	example, err := os.ReadFile("../../testdata/query/changed-by.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```sql\n"+string(example)+"```\n") {
+		t.Error("the README does not show testdata/query/changed-by.sql as it is")
+	}
+	w.want(t, string(example), `"compliance.x" "a" "s3:PutBucketPolicy" "eve" "2026-03-01T12:02:00.000000Z"`)
 	if held := w.lake.held; held != 0 {
 		t.Errorf("%d snapshots are still held", held)
 	}

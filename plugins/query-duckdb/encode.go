@@ -222,7 +222,7 @@ func (e *encoder) value(v *vector, i int) error {
 		if v.json {
 			return e.json(b)
 		}
-		return e.string(string(b))
+		return e.string(unsafe.String(unsafe.SliceData(b), len(b)))
 	case duckdb.TypeBlob:
 		e.buf = append(e.buf, '"')
 		e.buf = base64.StdEncoding.AppendEncode(e.buf, text(v, i))
@@ -353,6 +353,15 @@ func (e *encoder) float(f float64, bits int) {
 }
 
 func (e *encoder) string(s string) error {
+	plain := true
+	for i := 0; i < len(s) && plain; i++ {
+		c := s[i]
+		plain = c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	if plain {
+		e.buf = append(append(append(e.buf, '"'), s...), '"')
+		return nil
+	}
 	b, err := json.Marshal(s)
 	e.buf = append(e.buf, b...)
 	return err
