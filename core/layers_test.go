@@ -34,6 +34,14 @@ var rules = []rule{
 		why: "plugin processes are the host's business alone",
 	},
 	{
+		from: []string{"core/", "cmd/", "sdk"}, forbids: []string{"github.com/duckdb/"},
+		why: "the daemon and the SDK build without a C compiler; only plugins/query-duckdb needs one",
+	},
+	{
+		from: []string{"core/query"}, forbids: []string{module}, allows: []string{module + "core/lake/table", module + "core/query", module + "sdk/proto"},
+		why: "a question knows tables and a plugin, not where the daemon has them from",
+	},
+	{
 		from: []string{"sdk"}, forbids: []string{module + "core/", "github.com/hashicorp/hcl/", "github.com/open-policy-agent/"},
 		why: "authors of plugins must not compile the daemon",
 	},

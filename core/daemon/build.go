@@ -81,6 +81,7 @@ func (b *Build) finish(ctx context.Context, d Describer, marker policy.Marker, c
 	if !b.Problems.HasErrors() {
 		b.bind(ctx, d)
 		b.compile(ctx, marker, cache)
+		b.checkQuery()
 	}
 	b.Problems.Sort()
 }

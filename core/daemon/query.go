@@ -67,6 +67,18 @@ func engineSpec(cfg *config.Config) (host.Spec, error) {
 	}, nil
 }
 
+func spillDir(cfg *config.Config) string { return filepath.Join(cfg.DataDir, "query-spill") }
+
+// checkQuery warns where the configuration has a query block and there is no engine.
+func (b *Build) checkQuery() {
+	if b.Config.Query.Where == nil {
+		return
+	}
+	if _, err := engineSpec(b.Config); err != nil {
+		b.Problems.Warnf(b.Config.Query.Where, "Query engine not found", "%v.", err)
+	}
+}
+
 // askSQL answers a question in SQL.
 func (d *Daemon) askSQL(ctx context.Context, r query.Request) (*query.Result, error) {
 	e, err := d.engine(ctx)
@@ -92,6 +104,10 @@ func (d *Daemon) engine(ctx context.Context) (*query.Engine, error) {
 	defer d.sql.mu.Unlock()
 	if !d.sql.used {
 		d.sql.used = true
+		// Only one daemon uses a data folder, so what a killed one left there is nobody's.
+		if err := os.RemoveAll(spillDir(cfg)); err != nil {
+			d.log.Warn("what earlier queries spilled is left behind", "err", err)
+		}
 		for _, p := range d.host.Apply(ctx, d.withEngine()) {
 			d.log.Error("an instance did not start", "summary", p.Summary, "err", p.Error())
 		}
@@ -102,7 +118,7 @@ func (d *Daemon) engine(ctx context.Context) (*query.Engine, error) {
 		d.sql.config = q
 		d.sql.engine = query.New(enginePlugin{d.host, spec.Instance}, d.o.Lake, query.Limits{
 			Memory: q.Memory, Threads: q.Threads, Timeout: q.Timeout, MaxRows: q.MaxRows, MaxBytes: q.MaxBytes,
-			SpillDir: filepath.Join(cfg.DataDir, "query-spill"), Spill: q.Spill, Concurrent: q.Concurrency,
+			SpillDir: spillDir(cfg), Spill: q.Spill, Concurrent: q.Concurrency,
 		})
 	}
 	return d.sql.engine, nil
