@@ -94,7 +94,7 @@ type importing struct {
 func importFiles(ctx context.Context, c *client, o importing, errOut io.Writer) (*api.Imported, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	config, err := json.Marshal(map[string]any{"paths": o.paths, "format": o.format, "follow": false, "settle": "1ms"})
+	config, err := json.Marshal(map[string]any{"paths": o.paths, "format": o.format, "follow": false, "once": true, "poll": "100ms", "settle": "1ms"})
 	if err != nil {
 		return nil, err
 	}

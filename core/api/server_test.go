@@ -89,6 +89,13 @@ func newDaemon(t *testing.T) *daemon {
 			d.audits = append(d.audits, a)
 			return nil
 		},
+		Events: func(ctx context.Context, f store.EventFilter) (rows []store.EventRow, next string, err error) {
+			err = s.View(ctx, func(tx *store.Tx) (err error) {
+				rows, next, err = tx.Events(f)
+				return err
+			})
+			return rows, next, err
+		},
 		Gather: reg,
 	}
 	return d

@@ -43,7 +43,7 @@ func TestChannels(t *testing.T) {
 	}
 	if diff := cmp.Diff(&Trail{
 		Name: "management", Every: 5 * time.Minute, Match: TrailMatch{Source: []string{"aws.cloudtrail", "regent.api"}},
-		Destination: Destination{Prefix: "trails", S3: &S3{Endpoint: "https://objects.example.com", Bucket: "archive", AccessKey: "regent", SecretKey: "not-a-real-key"}},
+		Destination: Destination{Prefix: "trails", S3: &S3{Endpoint: "https://objects.example.com", Bucket: "archive", AccessKey: "regent", SecretKey: "not-a-real-key", PathStyle: true}},
 	}, tr); diff != "" {
 		t.Error(diff)
 	}

@@ -241,11 +241,12 @@ func (l *loader) s3(raw *rawS3) *S3 {
 		}
 	}
 	var access, secret bool
+	before := len(l.problems)
 	out.AccessKey, access = l.secret(raw.AccessKey)
 	out.SecretKey, secret = l.secret(raw.SecretKey)
 	out.SessionToken, _ = l.secret(raw.SessionToken)
 	// A variable without a value was reported where it is.
-	if (access != secret || access && (out.AccessKey == "") != (out.SecretKey == "")) && !l.problems.HasErrors() {
+	if (access != secret || access && (out.AccessKey == "") != (out.SecretKey == "")) && len(l.problems) == before {
 		l.errorf(raw.Range, "Incomplete credentials", "access_key and secret_key belong together. Without both they come from the environment, ~/.aws/credentials or the role of the machine.")
 	}
 	// AWS wants the name in the host's name, most others cannot; and a certificate for all buckets does not

@@ -60,7 +60,7 @@ type Options struct {
 	Reload <-chan os.Signal
 	// Ready is called once the daemon records and judges.
 	Ready func(*Daemon)
-	// Lake is what SQL is asked of; nil where there is none.
+	// Lake is what SQL is asked of; nil for the daemon's own lake.
 	Lake query.Source
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/regent-dev/regent/core/config"
 	"github.com/regent-dev/regent/core/diag"
 	"github.com/regent-dev/regent/core/host"
+	"github.com/regent-dev/regent/core/lake"
+	"github.com/regent-dev/regent/core/lake/table"
 	"github.com/regent-dev/regent/core/query"
 	"github.com/regent-dev/regent/core/record"
 	pluginv1 "github.com/regent-dev/regent/sdk/proto/plugin/v1"
@@ -90,9 +92,6 @@ func (d *Daemon) askSQL(ctx context.Context, r query.Request) (*query.Result, er
 
 // engine returns the query engine and starts its plugin where that does not run.
 func (d *Daemon) engine(ctx context.Context) (*query.Engine, error) {
-	if d.o.Lake == nil {
-		return nil, &query.Error{Kind: query.Unavailable, Message: "this daemon keeps no lake that SQL could be asked of"}
-	}
 	d.mu.Lock()
 	cfg := d.build.Config
 	d.mu.Unlock()
@@ -116,12 +115,28 @@ func (d *Daemon) engine(ctx context.Context) (*query.Engine, error) {
 	q.Where = nil
 	if d.sql.engine == nil || d.sql.config != q {
 		d.sql.config = q
-		d.sql.engine = query.New(enginePlugin{d.host, spec.Instance}, d.o.Lake, query.Limits{
+		var source query.Source = lakeFiles{d.lake}
+		if d.o.Lake != nil {
+			source = d.o.Lake
+		}
+		d.sql.engine = query.New(enginePlugin{d.host, spec.Instance}, source, query.Limits{
 			Memory: q.Memory, Threads: q.Threads, Timeout: q.Timeout, MaxRows: q.MaxRows, MaxBytes: q.MaxBytes,
 			SpillDir: spillDir(cfg), Spill: q.Spill, Concurrent: q.Concurrency,
 		})
 	}
 	return d.sql.engine, nil
+}
+
+// lakeFiles is the daemon's own lake as a query sees it.
+type lakeFiles struct{ lake *lake.Lake }
+
+// Snapshot implements query.Source.
+func (l lakeFiles) Snapshot(ctx context.Context, tables []table.Name) (*query.Snapshot, error) {
+	files, release, err := l.lake.Snapshot(ctx, tables)
+	if err != nil {
+		return nil, err
+	}
+	return &query.Snapshot{Files: files, Release: release}, nil
 }
 
 // enginePlugin is the plugin as the host runs it.

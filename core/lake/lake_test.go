@@ -321,9 +321,22 @@ func TestLookUps(t *testing.T) {
 	}
 	b.put(t, 250, all[4000:]...)
 	filters := []store.EventFilter{
-		{}, {ID: "e0000017"}, {ID: "e0005999"}, {ID: "none"}, {Resource: "r17"}, {Resource: "all"}, {Resource: "r17", Action: "act3"},
-		{ResourceType: "T::B", Actor: "actor4"}, {Actor: "née"}, {Address: "192.0.2.5", Account: "a2"}, {Source: "test.1"}, {Outcome: "failure"},
-		{Text: `"N":423.0`}, {From: t0.Add(30 * time.Hour), To: t0.Add(40 * time.Hour)}, {From: t0.Add(100 * time.Hour), Actor: "actor1"}, {To: t0.Add(time.Hour)},
+		{},
+		{ID: "e0000017"},
+		{ID: "e0005999"},
+		{ID: "none"},
+		{Resource: "r17"},
+		{Resource: "all"},
+		{Resource: "r17", Action: "act3"},
+		{ResourceType: "T::B", Actor: "actor4"},
+		{Actor: "née"},
+		{Address: "192.0.2.5", Account: "a2"},
+		{Source: "test.1"},
+		{Outcome: "failure"},
+		{Text: `"N":423.0`},
+		{From: t0.Add(30 * time.Hour), To: t0.Add(40 * time.Hour)},
+		{From: t0.Add(100 * time.Hour), Actor: "actor1"},
+		{To: t0.Add(time.Hour)},
 	}
 	for _, f := range filters {
 		var want []string

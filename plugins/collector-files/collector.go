@@ -68,6 +68,9 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 		if ctx.Err() != nil {
 			return r.checkpoint(context.WithoutCancel(ctx))
 		}
+		if c.cfg.Once && !waiting {
+			return nil
+		}
 		next := poll.C
 		if !c.cfg.Follow && !waiting {
 			next = nil

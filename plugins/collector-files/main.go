@@ -21,6 +21,7 @@ type config struct {
 	Paths  []string      `config:"paths,required" doc:"Files, folders (read with all below them) and patterns."`
 	Format string        `config:"format,required" doc:"What the files hold." choices:"cloudtrail,aws-config,regent"`
 	Follow bool          `config:"follow" doc:"Keep watching for new files and new lines; otherwise the files are read once." default:"true"`
+	Once   bool          `config:"once" doc:"End when everything is read and nothing waits to become whole, as an import does. A daemon would read the files again."`
 	Poll   time.Duration `config:"poll" doc:"How often to look for changes that no file event told of." default:"5s"`
 	Settle time.Duration `config:"settle" doc:"How long a file that ends in the middle of a record must be unchanged before the rest is reported as damaged." default:"10s"`
 }
@@ -37,6 +38,9 @@ func open(_ context.Context, cfg config, env sdk.Env) (sdk.Collector, error) {
 		if _, err := filepath.Match(p, ""); err != nil {
 			errs = append(errs, sdk.Invalid("paths", fmt.Errorf("%q is not a pattern: %w", p, err)))
 		}
+	}
+	if cfg.Once && cfg.Follow {
+		errs = append(errs, sdk.Invalid("once", errors.New("does not go with follow; set follow = false")))
 	}
 	if cfg.Poll <= 0 {
 		errs = append(errs, sdk.Invalid("poll", errors.New("must be greater than zero")))

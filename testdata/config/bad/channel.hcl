@@ -4,7 +4,7 @@ snapshot "daily" {
   to     = "a"
   notify = [notifier.file.x]
   s3 {
-    bucket     = "b"
+    bucket     = "archive"
     region     = "eu-west-1"
     access_key = "k"
   }
