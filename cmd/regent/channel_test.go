@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/regent-dev/regent/core/api"
+	"github.com/regent-dev/regent/core/blob"
+	"github.com/regent-dev/regent/core/lake"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 )
@@ -123,9 +126,27 @@ func readStore(t *testing.T, dir string) recorded {
 		slices.SortStableFunc(vs, func(a, b knownVersion) int { return a.Captured.Compare(b.Captured) })
 		out.Versions[key] = vs
 	}
-	events, err := s.EventsAfter(t.Context(), 0, 1_000_000)
+	bucket, err := blob.Folder(filepath.Join(dir, "lake"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	cache, err := blob.Cache(bucket, filepath.Join(dir, "cache"), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lake.Open(lake.Options{Store: s, Bucket: bucket, Cache: cache, Scratch: filepath.Join(dir, "scratch"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []store.EventRow
+	for number := int64(0); ; number = events[len(events)-1].Number {
+		more, err := l.EventsAfter(t.Context(), number, 10_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if events = append(events, more...); len(more) == 0 {
+			break
+		}
 	}
 	for _, e := range events {
 		canonical, err := record.Canonical(e.Event.Body)
