@@ -19,8 +19,10 @@ import (
 const (
 	// groupRows is how many rows a row group has: what a look-up that cannot rule a group out scans.
 	groupRows = 1 << 16
-	// pageBytes is the size of a page before it is compressed: what reading one record unpacks.
-	pageBytes = 256 << 10
+	// pageBytes is the size of a page before it is compressed: what reading one record unpacks, in 2 ms. Of
+	// what records repeat, zstd finds only what stands in the same page: a CloudTrail event takes 211 bytes
+	// in pages of 256 KiB, 160 in 1 MiB and 111 in these.
+	pageBytes = 4 << 20
 	// dictionaryBytes is the size from which a column's dictionary is given up.
 	dictionaryBytes = 1 << 20
 	// bloomBits is how many bits a filter takes for each value: one group in a hundred is scanned in vain.
