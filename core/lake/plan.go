@@ -10,7 +10,6 @@ import (
 
 	"github.com/regent-dev/regent/core/lake/manifest"
 	"github.com/regent-dev/regent/core/lake/table"
-	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 )
 
@@ -174,6 +173,3 @@ func day(micros int64) string { return "date=" + time.UnixMicro(micros).UTC().Fo
 func hour(micros int64) string {
 	return day(micros) + "/hour=" + time.UnixMicro(micros).UTC().Format("15")
 }
-
-// digestOf is for messages.
-func digestOf(f *manifest.File) record.Digest { return f.SHA256 }
