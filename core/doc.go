@@ -37,6 +37,7 @@
 //
 //	daemon                                       wiring
 //	pipeline  api  reload  config  host          each may use what is below
+//	judge                                        running policies on records
 //	intake  compliance  alarm  route  deliver  channel
 //	                                             stages: never each other
 //	policy  store  lake  blob                    engines

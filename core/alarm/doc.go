@@ -1,6 +1,6 @@
 // Package alarm decides when an alarm policy over events is in ALARM.
 //
-// A policy's matches are followed per key. Book.Add takes the matches of a commit, in commit order,
+// A policy's matches are followed per key. Book.Add takes the matches one by one, in commit order,
 // and says which episodes begin, grow, merge and end; the pipeline calls it inside the transaction
 // that stores the events, so that state and events can never disagree.
 //

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/regent-dev/regent/core/compliance"
-	"github.com/regent-dev/regent/core/policy"
+	"github.com/regent-dev/regent/core/judge"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 	"github.com/regent-dev/regent/core/verdict"
@@ -20,7 +20,7 @@ type commit struct {
 	gen     *Generation
 	now     time.Time
 	changes int
-	cache   *values
+	cache   *judge.Values
 }
 
 // job applies one message.
@@ -58,7 +58,7 @@ func (c *commit) batch(ctx context.Context, j *job) error {
 	}
 	if prep.generation != c.gen && !j.msg.Import {
 		// The policies changed between judging and committing.
-		again := &prepared{generation: c.gen, batch: prep.batch, encoded: prep.encoded, items: make([]preparedItem, len(prep.items))}
+		again := &prepared{generation: c.gen, batch: prep.batch, encoded: prep.encoded, items: make([]judge.Ahead, len(prep.items))}
 		c.p.matchEvents(ctx, again)
 		prep = again
 	}
@@ -112,7 +112,7 @@ func (c *commit) items(ctx context.Context, j *job, prep *prepared, seq int64) (
 		return 0, nil
 	}
 	if c.cache == nil {
-		c.cache = newValues()
+		c.cache = judge.NewValues()
 	}
 	for i := range prep.batch.Items {
 		it := &prep.batch.Items[i]
@@ -141,25 +141,18 @@ func (c *commit) items(ctx context.Context, j *job, prep *prepared, seq int64) (
 			continue
 		}
 		stored++
-		var before *version
+		var before *judge.Version
 		if res.Before != nil {
-			before = &version{item: &res.Before.Item}
+			before = &judge.Version{Item: &res.Before.Item}
 		}
-		now := &version{item: it}
-		r := &reader{tx: c.tx, cache: c.cache}
-		pi := &prep.items[i]
-		ok := pi.judged && pi.before == before.hash()
-		if ok {
-			if ok, err = holds(ctx, it.Key, pi.verdicts, r); err != nil {
-				return 0, fmt.Errorf("check what %s was judged on: %w", it.Key, err)
-			}
+		now := &judge.Version{Item: it}
+		r := &judge.Reader{Tx: c.tx, Cache: c.cache}
+		verdicts, again, err := c.p.judge.Settle(ctx, c.gen.Policies, &prep.items[i], now, before, r)
+		if err != nil {
+			return 0, err
 		}
-		verdicts := pi.verdicts
-		if !ok {
+		if again {
 			c.p.metrics.rejudged.Inc()
-			if verdicts, err = c.p.judge(ctx, c.gen.Policies.ForType(it.ResourceType), now, before, r); err != nil {
-				return 0, fmt.Errorf("judge %s: %w", it.Key, err)
-			}
 		}
 		if err := c.newVersion(it, before, res, first); err != nil {
 			return 0, err
@@ -173,7 +166,7 @@ func (c *commit) items(ctx context.Context, j *job, prep *prepared, seq int64) (
 
 // newVersion tells who asked for it about a new version, and has those judged again that read the
 // resource.
-func (c *commit) newVersion(it *record.Item, before *version, res store.ItemResult, first bool) error {
+func (c *commit) newVersion(it *record.Item, before *judge.Version, res store.ItemResult, first bool) error {
 	if c.gen.Configuration != nil && c.gen.Configuration(it) {
 		change := verdict.Change{
 			Class: verdict.ClassConfiguration, RecordedAt: it.CaptureTime, Key: it.Key.String(),
@@ -187,8 +180,8 @@ func (c *commit) newVersion(it *record.Item, before *version, res store.ItemResu
 			Item    json.RawMessage `json:"item"`
 		}{Version: res.Version, Item: it.Body}
 		if before != nil {
-			change.Old = string(before.item.Status)
-			diff, err := store.Diff(before.item.Body, it.Body)
+			change.Old = string(before.Item.Status)
+			diff, err := store.Diff(before.Item.Body, it.Body)
 			if err != nil {
 				return fmt.Errorf("compare versions of %s: %w", it.Key, err)
 			}
@@ -226,7 +219,7 @@ func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdic
 		if was != nil {
 			outcome = was.Outcome
 		}
-		if was == nil || !sameVerdict(was, &v) {
+		if was == nil || !judge.Same(was, &v) {
 			put = append(put, v)
 		}
 		if len(v.Evidence.Reads) > 0 || was != nil && len(was.Evidence.Reads) > 0 {
@@ -246,17 +239,6 @@ func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdic
 	return nil
 }
 
-// sameVerdict reports whether a verdict need not be written again. Evaluation times differ with
-// every version and are written with the evidence only.
-func sameVerdict(a, b *verdict.Verdict) bool {
-	if a.Outcome != b.Outcome || a.Reason != b.Reason || len(a.Denials) != len(b.Denials) {
-		return false
-	}
-	x, errX := json.Marshal([]any{a.Denials, a.Evidence})
-	y, errY := json.Marshal([]any{b.Denials, b.Evidence})
-	return errX == nil && errY == nil && string(x) == string(y)
-}
-
 // finding takes one verdict's finding a step further.
 func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Verdict, before verdict.Outcome, newVersion, first bool) error {
 	mayHave := before != "" && before != verdict.Compliant && before != verdict.NotApplicable || v.Outcome == verdict.NonCompliant
@@ -273,7 +255,7 @@ func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Ver
 	}
 	j := compliance.Judgement{
 		Verdict: v, Version: version, CapturedAt: it.CaptureTime, NewVersion: newVersion,
-		Resolution: resolution(it.Status, v.Outcome),
+		Resolution: judge.Resolution(it.Status, v.Outcome),
 		Waiver:     c.gen.Waivers.Cover(v.Policy, v.Subject, c.now),
 	}
 	if !newVersion {
@@ -281,7 +263,7 @@ func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Ver
 		j.CapturedAt = c.now
 	}
 	j.Quiet = quiet(c.gen, j.CapturedAt, c.now, first)
-	next, change := compliance.Next(old, before, terms(pol), j)
+	next, change := compliance.Next(old, before, judge.Terms(pol), j)
 	if next != nil && next != old {
 		if err := c.tx.PutFinding(resource, *next); err != nil {
 			return fmt.Errorf("write finding of %s on %s: %w", v.Policy, it.Key, err)
@@ -291,22 +273,6 @@ func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Ver
 		return c.change(*change)
 	}
 	return nil
-}
-
-func terms(p *policy.Policy) compliance.Terms {
-	return compliance.Terms{Policy: p.ID, Title: p.Title, Severity: p.Severity, Labels: p.Labels}
-}
-
-func resolution(s record.Status, o verdict.Outcome) string {
-	switch {
-	case s.Gone():
-		return verdict.ResolvedDeleted
-	case !s.Recorded():
-		return verdict.ResolvedNotRecorded
-	case o == verdict.NotApplicable:
-		return verdict.ResolvedNotApplicable
-	}
-	return verdict.ResolvedCompliant
 }
 
 // change writes a change to be routed.

@@ -61,7 +61,7 @@ func (p *Pipeline) drainOnce(ctx context.Context, s *schedule) (bool, error) {
 				}
 				busy = true
 			}
-			return c.p.tracks.prune(c)
+			return c.pruneTracks()
 		})
 		if err != nil {
 			return false, err

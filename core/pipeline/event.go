@@ -1,22 +1,17 @@
 package pipeline
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/regent-dev/regent/core/alarm"
-	"github.com/regent-dev/regent/core/policy"
+	"github.com/regent-dev/regent/core/judge"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 	"github.com/regent-dev/regent/core/verdict"
 )
-
-// maxEpisodeEvents is how many events an episode names.
-const maxEpisodeEvents = 20
 
 // newEvents are the events of a batch that were not stored before.
 type newEvents struct {
@@ -94,7 +89,7 @@ func (c *commit) events(prep *prepared, fresh newEvents, seq int64) error {
 			continue
 		}
 		change := verdict.Change{
-			Class: verdict.ClassActivity, RecordedAt: ev.Time, Key: ev.Source + "/" + eventID(ev),
+			Class: verdict.ClassActivity, RecordedAt: ev.Time, Key: ev.Source + "/" + ev.Ident(),
 			Title: ev.Action, Message: activityText(ev), Account: ev.AccountID, New: string(ev.Outcome),
 			Data: ev.Body, Quiet: quiet(c.gen, ev.Time, c.now, false),
 		}
@@ -120,120 +115,25 @@ func activityText(ev *record.Event) string {
 	return fmt.Sprintf("%s did %s (%s)", who, ev.Action, ev.Outcome)
 }
 
-// eventID returns the event's id, or its hash where the source gave it none.
-func eventID(ev *record.Event) string {
-	if ev.ID != "" {
-		return ev.ID
-	}
-	return ev.Hash.String()
-}
-
-// alarmKey returns the key that a match counts under: the policy's own, else the actor, else the
-// address it came from.
-func alarmKey(ev *record.Event, m verdict.Match) string {
-	switch {
-	case m.HasKey:
-		return m.Key
-	case ev.Actor.ID != "":
-		return ev.Actor.ID
-	case ev.Actor.Name != "":
-		return ev.Actor.Name
-	}
-	return ev.Origin.Address
-}
-
-// match adds one match to its key's track and writes what becomes of the episodes.
+// match adds one match to its key and tells of what began with it.
 func (c *commit) match(m match, ev *record.Event, seq int64) error {
-	rule := ruleOf(m.policy)
-	key := store.AlarmKey{Policy: m.policy.ID, Account: ev.AccountID, Key: alarmKey(ev, m.match)}
-	track, err := c.p.tracks.load(c.tx, key)
+	added, err := c.p.book.Add(alarmState{c.tx}, c.now, judge.AlarmTerms(m.policy), alarm.Occurrence{Event: ev, Match: m.match, Sequence: seq})
 	if err != nil {
 		return err
 	}
-	if track == nil {
-		// A key that cannot be followed for want of room is counted and shown; see tracks.
-		return c.overflow(m.policy, key, ev)
-	}
-	point := alarm.Point{At: ev.Time.UnixMicro(), Event: eventID(ev), Value: distinctValue(m.match)}
-	res := track.Add(rule, point)
 	switch {
-	case res.Known:
-		return nil
-	case res.Late:
+	case added.Late:
 		c.p.metrics.lateMatches.Inc()
-		return c.p.tracks.save(c.tx, c.now, key, track, nil, 0)
+	case added.Overflow:
+		c.p.metrics.overflow.Inc()
 	}
-	for _, id := range res.Merged {
-		if err := c.tx.DeleteEpisode(id); err != nil {
-			return fmt.Errorf("merge episode %s: %w", id, err)
+	for i := range added.Begun {
+		b := &added.Begun[i]
+		if err := c.change(c.episodeChange(&b.Episode, verdict.AlarmOK, verdict.AlarmFiring, b.At)); err != nil {
+			return err
 		}
-	}
-	for _, span := range res.Spans {
-		if span.Episode == "" || span.Last == point.At || span.Start == point.At || point.At > span.Start && point.At < span.Last {
-			if err := c.episode(m, ev, key, rule, track, span, seq); err != nil {
-				return err
-			}
-		}
-	}
-	return c.p.tracks.save(c.tx, c.now, key, track, &point, res.Trimmed)
-}
-
-// episode writes one span as its episode.
-func (c *commit) episode(m match, ev *record.Event, key store.AlarmKey, rule alarm.Rule, track *alarm.Track, span alarm.Span, seq int64) error {
-	var ep *verdict.Episode
-	if span.Episode != "" {
-		var err error
-		if ep, err = c.tx.Episode(span.Episode); err != nil {
-			return fmt.Errorf("read episode %s: %w", span.Episode, err)
-		}
-	}
-	opened := ep == nil
-	if opened {
-		ep = c.newEpisode(m, ev, key, span)
-		for _, p := range track.Window(rule, span.Start, maxEpisodeEvents) {
-			if p.Event != eventID(ev) {
-				ep.Events = append(ep.Events, verdict.EventRef{Source: ev.Source, ID: p.Event, Time: time.UnixMicro(p.At).UTC()})
-			}
-		}
-		track.Name(span.Start, ep.ID)
-	}
-	// A match that came out of order may have moved the beginning.
-	ep.StartedAt = time.UnixMicro(span.Start).UTC()
-	ep.LastMatch = time.UnixMicro(span.Last).UTC()
-	ep.Matches = span.Matches
-	reopened := ep.State != verdict.AlarmFiring
-	ep.State, ep.EndedAt = verdict.AlarmFiring, nil
-	if len(ep.Events) < maxEpisodeEvents {
-		ep.Events = append(ep.Events, verdict.EventRef{Source: ev.Source, ID: eventID(ev), Time: ev.Time, Action: ev.Action, Sequence: seq})
-	}
-	if err := c.tx.PutEpisode(*ep, ep.LastMatch.Add(rule.ClearAfter)); err != nil {
-		return fmt.Errorf("write episode %s: %w", ep.ID, err)
-	}
-	if opened || reopened {
-		return c.change(c.episodeChange(ep, verdict.AlarmOK, verdict.AlarmFiring, ev.Time))
 	}
 	return nil
-}
-
-func (c *commit) newEpisode(m match, ev *record.Event, key store.AlarmKey, span alarm.Span) *verdict.Episode {
-	ep := &verdict.Episode{
-		ID: episodeID(key, span.Start, eventID(ev)), Policy: key.Policy, AccountID: key.Account, Key: key.Key,
-		Title: m.policy.Title, Severity: m.policy.Severity, State: verdict.AlarmFiring, Message: m.match.Message,
-		Value: m.match.Value, Details: m.match.Details, Controls: m.policy.Controls, Labels: m.policy.Labels,
-		Events: []verdict.EventRef{},
-	}
-	if ev.Actor != (record.Actor{}) {
-		// A struct of strings always marshals.
-		ep.Actor, _ = json.Marshal(ev.Actor)
-	}
-	return ep
-}
-
-// episodeID names an episode after what opened it, so that judging the same records again names it
-// the same.
-func episodeID(key store.AlarmKey, start int64, event string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%d\x00%s", key.Policy, key.Account, key.Key, start, event))
-	return "A" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:10])
 }
 
 func (c *commit) episodeChange(ep *verdict.Episode, before, after verdict.AlarmState, at time.Time) verdict.Change {
@@ -245,51 +145,6 @@ func (c *commit) episodeChange(ep *verdict.Episode, before, after verdict.AlarmS
 		Labels: ep.Labels, Old: string(before), New: string(after), Active: after == verdict.AlarmFiring,
 		Quiet: quiet(c.gen, at, c.now, false), Data: data,
 	}
-}
-
-// overflow opens the episode that says that a policy has more live keys than are followed.
-func (c *commit) overflow(pol *policy.Policy, key store.AlarmKey, ev *record.Event) error {
-	c.p.metrics.overflow.Inc()
-	own := store.AlarmKey{Policy: key.Policy, Key: "(more keys than are followed)"}
-	id := episodeID(own, 0, "overflow "+c.now.Format("2006-01-02"))
-	ep, err := c.tx.Episode(id)
-	if err != nil {
-		return fmt.Errorf("read episode %s: %w", id, err)
-	}
-	opened := ep == nil || ep.State != verdict.AlarmFiring
-	if ep == nil {
-		ep = &verdict.Episode{
-			ID: id, Policy: pol.ID, Key: own.Key, Title: pol.Title, Severity: pol.Severity, Events: []verdict.EventRef{},
-			Message:   fmt.Sprintf("More than %d keys of this alarm are live; matches of further keys are counted here and not followed one by one.", maxKeys),
-			StartedAt: ev.Time, Controls: pol.Controls, Labels: pol.Labels,
-		}
-	}
-	ep.State, ep.EndedAt = verdict.AlarmFiring, nil
-	ep.LastMatch = ev.Time
-	ep.Matches++
-	if err := c.tx.PutEpisode(*ep, c.now.Add(time.Hour)); err != nil {
-		return fmt.Errorf("write episode %s: %w", id, err)
-	}
-	if opened {
-		return c.change(c.episodeChange(ep, verdict.AlarmOK, verdict.AlarmFiring, c.now))
-	}
-	return nil
-}
-
-// distinctValue shortens a value to what telling it from others needs.
-func distinctValue(m verdict.Match) string {
-	if len(m.Value) <= 64 {
-		return string(m.Value)
-	}
-	return record.Sum(m.Value).String()
-}
-
-func ruleOf(p *policy.Policy) alarm.Rule {
-	r := alarm.Rule{Count: 1, Lateness: p.Lateness, ClearAfter: p.ClearAfter}
-	if p.Window != nil {
-		r.Count, r.Within, r.Distinct = p.Window.Count, p.Window.Within, p.Window.Distinct
-	}
-	return r
 }
 
 // episodesDue ends the episodes whose time has come.

@@ -117,7 +117,7 @@ func (h *health) policyFails(pol *policy.Policy, ev *record.Event, err error) {
 	if _, open := h.open[key]; open {
 		return
 	}
-	text := fmt.Sprintf("%s failed on event %s of %s: %v. Events that it fails on are recorded and not watched by it until the policy is mended.", pol.ID, eventID(ev), ev.Source, err)
+	text := fmt.Sprintf("%s failed on event %s of %s: %v. Events that it fails on are recorded and not watched by it until the policy is mended.", pol.ID, ev.Ident(), ev.Source, err)
 	h.open[key] = condition{Since: h.p.now(), Title: "An alarm policy fails", Text: text, Digest: pol.Digest.String()}
 	h.pending = append(h.pending, verdict.Change{
 		Class: verdict.ClassHealth, Severity: verdict.High, RecordedAt: h.p.now(), Key: key, Policy: pol.ID,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/regent-dev/regent/core/judge"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 )
@@ -73,8 +74,8 @@ func (c *commit) adopt(ctx context.Context, it *record.Item, res store.ItemResul
 	if err != nil || cur == nil || cur.Version != res.Version {
 		return err
 	}
-	r := &reader{tx: c.tx, cache: c.cache}
-	verdicts, err := c.p.judge(ctx, c.gen.Policies.ForType(it.ResourceType), &version{item: &cur.Item}, nil, r)
+	r := &judge.Reader{Tx: c.tx, Cache: c.cache}
+	verdicts, err := c.p.judge.Run(ctx, c.gen.Policies.ForType(it.ResourceType), &judge.Version{Item: &cur.Item}, nil, r)
 	if err != nil {
 		return fmt.Errorf("judge %s: %w", it.Key, err)
 	}

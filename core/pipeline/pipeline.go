@@ -12,9 +12,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/regent-dev/regent/core/alarm"
 	"github.com/regent-dev/regent/core/intake"
+	"github.com/regent-dev/regent/core/judge"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
+	"github.com/regent-dev/regent/core/verdict"
 )
 
 // The bounds on what is under way.
@@ -69,13 +72,15 @@ type Pipeline struct {
 	// What follows is touched inside store.Update only, whose transactions exclude one another.
 	sweeps  map[sweepKey]*sweep
 	settled map[string]bool
-	tracks  *tracks
+	book    *alarm.Book
+	pruned  time.Time
 	// arrivals are the instances without sweeps that have not settled yet.
 	arrivals map[record.Instance]arrival
 
 	health *health
 	// imports says that records were ever imported.
 	imports atomic.Bool
+	judge   judge.Judge
 }
 
 // job is one message on its way.
@@ -104,10 +109,14 @@ func New(o Options) *Pipeline {
 		metrics: o.Metrics, workers: o.Workers,
 		queue: make(chan *job, queueLen), todo: make(chan *job, queueLen), budget: newBudget(queueBytes),
 		kick:   make(chan struct{}, 1),
-		sweeps: map[sweepKey]*sweep{}, settled: map[string]bool{}, tracks: newTracks(),
+		sweeps: map[sweepKey]*sweep{}, settled: map[string]bool{}, book: alarm.NewBook(cachedTracks),
 		arrivals: map[record.Instance]arrival{},
 	}
 	p.health = newHealth(p)
+	p.judge = judge.Judge{
+		Blocked: p.health.blocked,
+		Judged:  func(o verdict.Outcome) { p.metrics.judged.WithLabelValues(string(o)).Inc() },
+	}
 	return p
 }
 
@@ -284,7 +293,7 @@ func (p *Pipeline) commit(ctx context.Context, group []*job) (err error) {
 func (p *Pipeline) after(err error, changes int) {
 	if err != nil {
 		// What the failed transaction did to the tracks is not in the store: read them again.
-		p.tracks.forget()
+		p.book.Forget()
 		return
 	}
 	if changes > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/regent-dev/regent/core/judge"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 	"github.com/regent-dev/regent/core/verdict"
@@ -210,10 +211,10 @@ func (c *commit) loseOne(ctx context.Context, t task, resource int64) error {
 		return fmt.Errorf("record that %s is gone: %w", gone.Key, err)
 	}
 	if c.cache == nil {
-		c.cache = newValues()
+		c.cache = judge.NewValues()
 	}
-	now, before := &version{item: &gone}, &version{item: &cur.Item}
-	verdicts, err := c.p.judge(ctx, c.gen.Policies.ForType(gone.ResourceType), now, before, &reader{tx: c.tx, cache: c.cache})
+	now, before := &judge.Version{Item: &gone}, &judge.Version{Item: &cur.Item}
+	verdicts, err := c.p.judge.Run(ctx, c.gen.Policies.ForType(gone.ResourceType), now, before, &judge.Reader{Tx: c.tx, Cache: c.cache})
 	if err != nil {
 		return fmt.Errorf("judge %s: %w", gone.Key, err)
 	}

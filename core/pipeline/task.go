@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/regent-dev/regent/core/compliance"
+	"github.com/regent-dev/regent/core/judge"
 	"github.com/regent-dev/regent/core/policy"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
@@ -430,7 +431,7 @@ func (p *Pipeline) judgeAgain(ctx context.Context, gen *Generation, units []*uni
 		part := units[start:min(start+share, len(units))]
 		g.Go(func() error {
 			return p.store.View(gctx, func(tx *store.Tx) error {
-				r := &reader{tx: tx, cache: newValues()}
+				r := &judge.Reader{Tx: tx, Cache: judge.NewValues()}
 				for _, u := range part {
 					if err := p.judgeUnit(gctx, tx, u, r); err != nil {
 						return err
@@ -448,8 +449,8 @@ func (p *Pipeline) judgeAgain(ctx context.Context, gen *Generation, units []*uni
 			// The policies moved on; the work stays and is done with the new ones.
 			return nil
 		}
-		c.cache = newValues()
-		r := &reader{tx: c.tx, cache: c.cache}
+		c.cache = judge.NewValues()
+		r := &judge.Reader{Tx: c.tx, Cache: c.cache}
 		for _, u := range units {
 			now, err := c.tx.CurrentByID(u.cur.Resource)
 			if err != nil {
@@ -463,7 +464,7 @@ func (p *Pipeline) judgeAgain(ctx context.Context, gen *Generation, units []*uni
 				if err := p.judgeUnit(ctx, c.tx, u, r); err != nil {
 					return err
 				}
-			} else if ok, err := holds(ctx, now.Item.Key, u.verdicts, r); err != nil {
+			} else if ok, err := judge.Holds(ctx, now.Item.Key, u.verdicts, r); err != nil {
 				return err
 			} else if !ok {
 				if err := p.judgeUnit(ctx, c.tx, u, r); err != nil {
@@ -483,11 +484,11 @@ func (p *Pipeline) judgeUnit(ctx context.Context, tx *store.Tx, u *unit, r polic
 	if err != nil {
 		return err
 	}
-	var before *version
+	var before *judge.Version
 	if previous != nil {
-		before = &version{item: &previous.Item}
+		before = &judge.Version{Item: &previous.Item}
 	}
-	u.verdicts, err = p.judge(ctx, u.policies, &version{item: &u.cur.Item}, before, r)
+	u.verdicts, err = p.judge.Run(ctx, u.policies, &judge.Version{Item: &u.cur.Item}, before, r)
 	return err
 }
 

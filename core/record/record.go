@@ -219,6 +219,14 @@ type Event struct {
 	Hash Digest
 }
 
+// Ident returns the event's id, or its hash where the source gave it none.
+func (ev *Event) Ident() string {
+	if ev.ID != "" {
+		return ev.ID
+	}
+	return ev.Hash.String()
+}
+
 // Raw is a record as it left the plugin, unchecked.
 type Raw struct {
 	Kind Kind
