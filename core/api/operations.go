@@ -127,6 +127,7 @@ func (s *Server) register(api huma.API) {
 	s.registerDeliveries(api)
 	s.registerChannels(api)
 	s.registerSQL(api)
+	s.registerModules(api)
 }
 
 // ResourceQuery names a resource.

@@ -62,6 +62,8 @@ type Backend struct {
 	Status     func(ctx context.Context) (Status, error)
 	Instances  func() []Instance
 	Generation func() Generation
+	// Modules returns the policies of the generation in force as text.
+	Modules func() Modules
 	// Ready returns nil once the daemon records and judges.
 	Ready   func() error
 	Reload  func(ctx context.Context) error

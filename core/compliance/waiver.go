@@ -11,12 +11,12 @@ import (
 
 // Waiver accepts the findings that it matches until it expires. Empty patterns match anything.
 type Waiver struct {
-	Name         string
-	Policy       string
-	Resource     string
-	ResourceType string
-	Account      string
-	Expires      time.Time
+	Name         string    `json:"name"`
+	Policy       string    `json:"policy,omitempty"`
+	Resource     string    `json:"resource,omitempty"`
+	ResourceType string    `json:"resourceType,omitempty"`
+	Account      string    `json:"accountId,omitempty"`
+	Expires      time.Time `json:"expires"`
 }
 
 // Waivers are compiled waivers. The nil *Waivers covers nothing. They are not changed once made.

@@ -24,7 +24,6 @@ import (
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/reload"
 	"github.com/regent-dev/regent/core/route"
-	"github.com/regent-dev/regent/core/verdict"
 	"github.com/regent-dev/regent/policies"
 	pluginv1 "github.com/regent-dev/regent/sdk/proto/plugin/v1"
 )
@@ -262,22 +261,10 @@ func (b *Build) compile(ctx context.Context, marker policy.Marker, cache *policy
 		schemas[t] = s
 	}
 	b.Schemas = schemas
-	overrides := map[verdict.PolicyID]policy.Override{}
-	for id, o := range b.Config.Overrides {
-		where := o.Where
-		overrides[id] = policy.Override{
-			Severity: o.Severity, Parameters: o.Parameters, Disabled: o.Disabled, Labels: o.Labels,
-			Where: &where, ParametersWhere: o.ParametersWhere,
-		}
-	}
-	set, problems := policy.Compile(ctx, b.Files, policy.Options{Schemas: schemas, Overrides: overrides, Marker: marker, Cache: cache})
+	set, problems := policy.Compile(ctx, b.Files, policy.Options{Schemas: schemas, Overrides: Overrides(b.Config), Marker: marker, Cache: cache})
 	b.Policies = set
 	b.Problems = append(b.Problems, problems...)
-	var waivers []compliance.Waiver
-	for _, w := range b.Config.Waivers {
-		waivers = append(waivers, compliance.Waiver{Name: w.Name, Policy: w.Policy, Resource: w.Resource, ResourceType: w.ResourceType, Account: w.Account, Expires: w.Expires})
-	}
-	if b.Waivers, err = compliance.NewWaivers(waivers); err != nil {
+	if b.Waivers, err = compliance.NewWaivers(Waivers(b.Config)); err != nil {
 		b.Problems.Errorf(nil, "Invalid waiver", "%v.", err)
 	}
 	var routes []route.Route

@@ -21,6 +21,7 @@ import (
 func (d *Daemon) backend() api.Backend {
 	return api.Backend{
 		Store: d.store, Log: d.log, Now: time.Now, Status: d.status, Instances: d.instances,
+		Modules:    d.modules,
 		Generation: func() api.Generation { d.mu.Lock(); defer d.mu.Unlock(); return d.generation },
 		Ready:      d.isReady, Reload: d.loop.Now, Retry: d.deliver.Retry, Confirm: d.pipeline.ConfirmSweep,
 		Events: d.lake.Events, Import: d.pipeline.Accept, Export: d.export,

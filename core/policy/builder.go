@@ -338,7 +338,7 @@ func (b *builder) applyOverrides() {
 		o := b.opt.Overrides[id]
 		c := b.byPackage[string(id)]
 		if c == nil {
-			if !b.broken {
+			if !b.broken && !b.opt.Partial {
 				b.errorf(nil, o.Where, "No such policy", "There is no policy %q.%s", id, dialect.DidYouMean(string(id), names))
 			}
 			continue

@@ -41,6 +41,9 @@ type Options struct {
 	Timeout time.Duration
 	// RequireTests makes a policy without a *_test.rego an error instead of a warning.
 	RequireTests bool
+	// Partial says that the files are not all there are, so that an override of a policy that is not
+	// among them is no error.
+	Partial bool
 	// Marker may be nil.
 	Marker Marker
 	// Cache keeps parsed files from one generation to the next; nil parses everything anew.
