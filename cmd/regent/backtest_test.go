@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/regent-dev/regent/core/api"
+	"github.com/regent-dev/regent/core/backtest"
+	"github.com/regent-dev/regent/core/verdict"
+)
+
+// backtestAlarms are alarms beside those that come with Regent: windows, different values, keys of their
+// own, and little patience for the late.
+const backtestAlarms = `# METADATA
+# title: Refused often
+# custom: {severity: low, on: event, window: {count: 4, within: 5m}, lateness: 2m, clear_after: 7m}
+package alarms.own.refused
+
+alarm contains {"msg": $"{input.event.actor.id} was refused"} if input.event.error.code == "AccessDenied"
+---
+# METADATA
+# title: Many addresses
+# custom: {severity: low, on: event, window: {count: 5, within: 10m, distinct: true}}
+package alarms.own.addresses
+
+alarm contains {"msg": "many addresses", "key": input.event.accountId, "value": input.event.origin.address} if input.event.source == "aws.cloudtrail"
+---
+# METADATA
+# title: Any call
+# custom: {severity: info, on: event, clear_after: 1m}
+package alarms.own.calls
+
+alarm contains {"msg": "a call", "key": ""} if input.event.action == "s3:GetObject"
+`
+
+// writeActivity writes CloudTrail records of many kinds in an order of arrival that is not that of their
+// times: most come within minutes, some half an hour late, some twice.
+func writeActivity(tb testing.TB, path string, n int) {
+	tb.Helper()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	f, err := os.Create(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	calls := []struct{ service, name, params string }{
+		{"s3", "GetObject", `{"bucketName":"b"}`},
+		{"secretsmanager", "GetSecretValue", `{"secretId":"s%d"}`},
+		{"ec2", "DescribeInstanceAttribute", `{"attribute":"userData","instanceId":"i-%d"}`},
+		{"ec2", "GetPasswordData", `{"instanceId":"i-%d"}`},
+		{"cloudtrail", "StopLogging", `{"name":"t%d"}`},
+		{"ssm", "SendCommand", `{"documentName":"AWS-RunShellScript","instanceIds":["i-%d"]}`},
+		{"organizations", "LeaveOrganization", `{"n":"%d"}`},
+		{"iam", "CreateUser", `{"userName":"u%d"}`},
+	}
+	at := time.Now().UTC().Add(-48 * time.Hour).Truncate(time.Second)
+	var last string
+	for i := range n {
+		if i%50 == 7 {
+			fmt.Fprintln(w, last)
+			continue
+		}
+		c := calls[rnd.IntN(len(calls))]
+		at = at.Add(time.Duration(rnd.IntN(20)) * time.Second)
+		late := time.Duration(rnd.IntN(240)) * time.Second
+		if rnd.IntN(30) == 0 {
+			late += 30 * time.Minute
+		}
+		fault := ""
+		if rnd.IntN(4) == 0 {
+			fault = `"errorCode":"AccessDenied","errorMessage":"no",`
+		}
+		params := strings.ReplaceAll(c.params, "%d", fmt.Sprint(rnd.IntN(60)))
+		user, account := rnd.IntN(12), 111122223333+rnd.IntN(2)
+		last = fmt.Sprintf(`{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","principalId":"AIDA%d","arn":"arn:aws:iam::%d:user/u%d","accountId":"%[2]d","userName":"u%[3]d"},"eventTime":%q,"eventSource":"%s.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","sourceIPAddress":"198.51.100.%d","userAgent":"aws-cli",%s"requestParameters":%s,"responseElements":null,"requestID":"r%d","eventID":%q,"readOnly":true,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"%[2]d","eventCategory":"Management"}`,
+			user, account, user, at.Add(-late).Format(time.RFC3339), c.service, c.name, rnd.IntN(20), fault, params, i, uuidOf(i))
+		fmt.Fprintln(w, last)
+	}
+	if err := errors.Join(w.Flush(), f.Close()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// firedEpisode is what an episode of the daemon and one of a backtest must have in common.
+type firedEpisode struct {
+	Policy             verdict.PolicyID
+	Account, Key       string
+	StartedAt, EndedAt time.Time
+	Matches            int64
+	ID                 string
+}
+
+func firedOf(ep *verdict.Episode) firedEpisode {
+	f := firedEpisode{Policy: ep.Policy, Account: ep.AccountID, Key: ep.Key, StartedAt: ep.StartedAt, Matches: ep.Matches, ID: ep.ID}
+	if ep.EndedAt != nil {
+		f.EndedAt = *ep.EndedAt
+	}
+	return f
+}
+
+func sortFired(all []firedEpisode) {
+	slices.SortFunc(all, func(a, b firedEpisode) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+}
+
+// regentOutput runs the real program and returns what it printed and its exit code.
+func regentOutput(tb testing.TB, args ...string) (stdout, stderr string, code int) {
+	tb.Helper()
+	cmd := exec.Command(filepath.Join(bin, "regent"), args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		tb.Fatal(err)
+	}
+	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+// recordedEvents writes what a daemon recorded as its history gives it, in the order of arrival, and
+// returns how many there are.
+func recordedEvents(t *testing.T, d *bench, path string) int {
+	t.Helper()
+	events, err := list[api.Event](t.Context(), d.client, "/v1/events", url.Values{}, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(events, func(a, b api.Event) int { return int(a.Number - b.Number) })
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := gzip.NewWriter(f)
+	e := json.NewEncoder(z)
+	for _, ev := range events {
+		if err := e.Encode(map[string]any{"number": ev.Number, "received": ev.Received, "instance": ev.Instance, "record": ev.Event}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return len(events)
+}
+
+// TestBacktestFiresAsTheDaemonDoes holds the firing list of a backtest against the episodes of a daemon
+// that met the same records in the same order, and the bytes that a backtest prints against one another
+// whatever number of processors it has.
+func TestBacktestFiresAsTheDaemonDoes(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "bt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	own := filepath.Join(dir, "p")
+	if err := os.Mkdir(own, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range strings.Split(backtestAlarms, "---\n") {
+		if err := os.WriteFile(fmt.Sprintf("%s/%d.rego", own, i), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := filepath.Join(dir, "trail.json")
+	const n = 6000
+	writeActivity(t, in, n)
+	d := runDaemon(t, dir, fmt.Sprintf(`
+notify_max_age = "10000d"
+policies {
+  builtin = ["alarms.aws.*"]
+  path    = %q
+}
+collector "files" "trail" {
+  config {
+    paths  = [%q]
+    format = "cloudtrail"
+    follow = false
+  }
+}
+`, own, in))
+	s, _ := d.until("all records and no open alarm", time.Minute, func(s api.Status) bool { return s.Sum.Read >= n && s.Alarms.Active == 0 })
+	if s.Sum.Quarantined != 0 || s.Sum.Duplicate == 0 || s.Alarms.All < 100 {
+		t.Fatalf("%+v, %+v: want none in quarantine, some duplicates and at least 100 episodes", s.Sum, s.Alarms)
+	}
+	episodes, err := list[verdict.Episode](t.Context(), d.client, "/v1/alarms", url.Values{}, 100_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var live []firedEpisode
+	for i := range episodes {
+		live = append(live, firedOf(&episodes[i]))
+	}
+	sortFired(live)
+
+	history := filepath.Join(dir, "events.ndjson.gz")
+	if got := recordedEvents(t, d, history); int64(got) != s.Sum.Stored {
+		t.Fatalf("%d events of %d", got, s.Sum.Stored)
+	}
+	args := []string{"backtest", own, "alarms.aws.*", "--input", history, "--until", time.Now().UTC().Format(time.RFC3339), "-o", "ndjson"}
+	out, errOut, code := regentOutput(t, args...)
+	if code != exitFindings {
+		t.Fatalf("exit code %d: %s", code, errOut)
+	}
+	var fired []firedEpisode
+	var late int64
+	for line := range strings.Lines(out) {
+		var x struct {
+			Firing  *backtest.Firing
+			Summary *backtest.Summary
+			End     *backtest.Result
+		}
+		if err := json.Unmarshal([]byte(line), &x); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case x.Firing != nil:
+			fired = append(fired, firedOf(x.Firing.Episode))
+		case x.Summary != nil:
+			late += x.Summary.Late
+		case x.End.Events != s.Sum.Stored:
+			t.Errorf("the backtest met %d events of %d", x.End.Events, s.Sum.Stored)
+		}
+	}
+	sortFired(fired)
+	if diff := cmp.Diff(live, fired); diff != "" {
+		t.Errorf("the daemon's episodes (-) are not those of the backtest (+):\n%s", diff)
+	}
+	if late == 0 {
+		t.Error("no match came too late, so that nothing is known of those")
+	}
+	t.Logf("%d episodes of %d events are the same; %d matches were late", len(live), s.Sum.Stored, late)
+
+	for _, procs := range []string{"1", "3", "8"} {
+		cmd := exec.Command(filepath.Join(bin, "regent"), args...)
+		cmd.Env = append(os.Environ(), "GOMAXPROCS="+procs)
+		// The exit code was looked at above.
+		again, _ := cmd.Output()
+		if string(again) != out {
+			t.Errorf("GOMAXPROCS=%s: the output differs", procs)
+		}
+	}
+}
