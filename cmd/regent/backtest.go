@@ -60,7 +60,7 @@ Times are RFC 3339, a day (2026-03-01), or a while ago (36h, 30d). The exit code
 fires or differs, 2 where an evaluation failed, and 130 where it was interrupted; what there was until then
 is printed and marked as incomplete.`,
 		Example: "  regent backtest ./policies/new --since 30d\n  regent backtest 'alarms.aws.*' --since 2026-03-01 --until 2026-03-08 --summary\n  regent backtest --diff ./candidate --since 7d\n  regent backtest ./p --input history.ndjson.gz -o ndjson",
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, c, args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd, c, args) },
 	}
 	cmd.Flags().StringVar(&f.since, "since", "", "where to begin; needed unless --input or --diff is given")
 	cmd.Flags().StringVar(&f.until, "until", "", "where to end")

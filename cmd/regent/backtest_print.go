@@ -327,4 +327,3 @@ func (f *backtestFlags) printDiff(w io.Writer, d *backtest.Diff) error {
 	}
 	return t.Flush()
 }
-
