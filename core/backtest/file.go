@@ -176,6 +176,15 @@ func (f *Files) file(ctx context.Context, path string, kind record.Kind, number 
 // parseLine reads one line: a row, or a record alone. The kind is 0 for the end of an answer.
 func parseLine(text []byte) (Row, record.Kind, error) {
 	var l line
+	if l.parse(text) && l.Time != "" && (l.Content != "" || !bytes.Contains(l.Record, []byte(`"resourceType"`))) {
+		row, err := l.row()
+		row.Record = bytes.Clone(l.Record)
+		if l.Content != "" {
+			return row, record.KindItem, err
+		}
+		return row, record.KindEvent, err
+	}
+	l = line{}
 	var bare struct {
 		Record       json.RawMessage `json:"record"`
 		End          json.RawMessage `json:"end"`

@@ -90,7 +90,10 @@ func (r *Remote) rows(ctx context.Context, path string, q url.Values) iter.Seq2[
 				return
 			}
 			var l line
-			if err := json.Unmarshal(text, &l); err != nil {
+			if l.parse(text) && json.Valid(l.Record) {
+				// The line is the reader's, the row is kept.
+				l.Record = bytes.Clone(l.Record)
+			} else if err := parseWhole(text, &l); err != nil {
 				yield(Row{}, fmt.Errorf("row %d of the daemon's answer: %w", n+1, err))
 				return
 			}
@@ -115,4 +118,10 @@ func (r *Remote) rows(ctx context.Context, path string, q url.Values) iter.Seq2[
 			}
 		}
 	}
+}
+
+// parseWhole reads a line that is not written as rows are.
+func parseWhole(text []byte, l *line) error {
+	*l = line{}
+	return json.Unmarshal(text, l)
 }

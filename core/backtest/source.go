@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -120,6 +121,29 @@ type line struct {
 	Record   json.RawMessage `json:"record"`
 	End      bool            `json:"end"`
 	Rows     int64           `json:"rows"`
+}
+
+// recordMember begins the record of a row.
+var recordMember = []byte(`"record":`)
+
+// parse reads a line. Rows are written with the record last, so that only what stands before it has to be
+// taken apart; the record is then what is left, and whether it is JSON shows where it is read. It returns
+// false for a line that is written in another way.
+func (l *line) parse(text []byte) bool {
+	i := bytes.Index(text, recordMember)
+	if i < 2 || text[0] != '{' || text[len(text)-1] != '}' {
+		return false
+	}
+	head := bytes.TrimRight(text[:i], " \t")
+	if n := len(head) - 1; head[n] == ',' {
+		head = head[:n]
+	}
+	// Were the member not the line's own, this would not be a whole object.
+	if err := json.Unmarshal(append(bytes.Clone(head), '}'), l); err != nil {
+		return false
+	}
+	l.Record = bytes.TrimSpace(text[i+len(recordMember) : len(text)-1])
+	return len(l.Record) > 0 && l.Record[0] == '{'
 }
 
 func (l *line) row() (Row, error) {
