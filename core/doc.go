@@ -28,7 +28,8 @@
 // files and trails, and makes deliveries that tell of them.
 //
 // Beside the path: config reads the operator's files, reload notices that they changed, api answers
-// questions, report writes results without a daemon, and daemon wires everything.
+// questions, backtest runs policies over what was recorded, fixture makes tests of it, report writes
+// results without a daemon, and daemon wires everything.
 //
 // # Layers
 //

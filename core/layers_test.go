@@ -75,6 +75,14 @@ var rules = []rule{
 		why: "the daemon is the wiring; nothing below it knows how it is wired",
 	},
 	{
+		from: []string{"core/backtest", "core/fixture"}, forbids: []string{module + "core/pipeline", module + "core/host", module + "core/config", module + "core/route", module + "core/deliver", module + "core/api"},
+		why: "what is tried out must reach neither plugins nor the daemon",
+	},
+	{
+		from: []string{"core/judge"}, forbids: []string{module + "core/pipeline", module + "core/backtest", module + "core/host", module + "core/config", module + "core/api"},
+		why: "judging is the same whoever asks for it",
+	},
+	{
 		from: []string{"core/pipeline"}, forbids: []string{module + "core/host", module + "core/config", module + "core/route", module + "core/deliver", module + "core/api"},
 		why: "the pipeline ends where changes are committed",
 	},

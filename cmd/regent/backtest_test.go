@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -189,6 +190,111 @@ func TestBacktestOfAMillionRecords(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	backtestAgainstDaemon(t, in, int64(n), false)
+}
+
+// TestBacktestIsInterrupted sends the real program the signal of Ctrl-C in the middle.
+func TestBacktestIsInterrupted(t *testing.T) {
+	t.Parallel()
+	in := filepath.Join(t.TempDir(), "events.ndjson")
+	writeHistory(t, in, 300_000)
+	tmp := t.TempDir()
+	cmd := exec.Command(filepath.Join(bin, "regent"), "backtest", "alarms.aws.*", "--input", in)
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// It is in its middle once it has kept firings, which it does in its folder.
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		kept, err := filepath.Glob(filepath.Join(tmp, "*", "0", "firings.ndjson"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(kept) == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it did not begin")
+		}
+	}
+	time.Sleep(200 * time.Millisecond)
+	sent := time.Now()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	// The exit code is looked at below.
+	_ = cmd.Wait()
+	if took := time.Since(sent); took > 5*time.Second {
+		t.Errorf("it went on for %s", took)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(errOut.String(), "interrupted after 0 items and ") {
+		t.Errorf("exit code %d: %s", code, errOut.String())
+	}
+	if !strings.Contains(out.String(), "INCOMPLETE: it was interrupted") {
+		t.Errorf("not marked: %s", out.String()[max(0, out.Len()-300):])
+	}
+	left, err := os.ReadDir(tmp)
+	if err != nil || len(left) > 0 {
+		t.Errorf("%v is left behind (%v)", left, err)
+	}
+}
+
+// TestBacktestMemory runs the real program over ten times as much, and holds the most memory that it took
+// to nearly the same.
+func TestBacktestMemory(t *testing.T) {
+	if os.Getenv("REGENT_BACKTEST_MEMORY") == "" {
+		t.Skip("REGENT_BACKTEST_MEMORY is not set")
+	}
+	run := func(name string, write func(path string), args ...string) float64 {
+		in := filepath.Join(t.TempDir(), "in.ndjson")
+		write(in)
+		cmd := exec.Command(filepath.Join(bin, "regent"), append([]string{"backtest", "--summary", "--input", in}, args...)...)
+		cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+		began := time.Now()
+		out, err := cmd.Output()
+		var exit *exec.ExitError
+		if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitFindings) {
+			t.Fatalf("%s: %v: %s", name, err, exit.Stderr)
+		}
+		mib := float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
+		t.Logf("%s: %.0f MiB in %s; %s", name, mib, time.Since(began).Round(time.Second), out[bytes.LastIndexByte(bytes.TrimSpace(out), '\n')+1:])
+		return mib
+	}
+	events := func(n int) float64 {
+		return run(fmt.Sprint(n, " events"), func(path string) { writeHistory(t, path, n) }, "alarms.aws.*")
+	}
+	items := func(n int) float64 {
+		return run(fmt.Sprint(n, " resources"), func(path string) { writeVolumes(t, path, n) }, "compliance.aws.*")
+	}
+	for name, of := range map[string]func(int) float64{"events": events, "items": items} {
+		scale := 100_000
+		if name == "items" {
+			scale = 10_000
+		}
+		small, large := of(scale), of(10*scale)
+		if large > 1.5*small+64 || large > 500 {
+			t.Errorf("%s: %.0f MiB for ten times as much, %.0f before", name, large, small)
+		}
+	}
+}
+
+// writeVolumes writes items of so many volumes, each with two versions.
+func writeVolumes(tb testing.TB, path string, n int) {
+	tb.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 2 * n {
+		fmt.Fprintf(w, `{"accountId":"111122223333","region":"eu-west-1","resourceType":"AWS::EC2::Volume","resourceId":"vol-%d","configurationItemCaptureTime":%q,"configuration":{"volumeId":"vol-%[1]d","encrypted":%[3]v,"size":%[4]d,"state":"in-use","attachments":[{"instanceId":"i-%[1]d","device":"/dev/sda1"}]},"tags":{"team":"t%[5]d"}}`+"\n",
+			i%n, start.Add(time.Duration(i)*time.Second).Format(time.RFC3339), (i+i/n)%10 != 0, i, i%50)
+	}
+	if err := errors.Join(w.Flush(), f.Close()); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // backtestAgainstDaemon records a file of CloudTrail records with a daemon, and runs its alarms again over

@@ -126,4 +126,3 @@ func writeHistory(tb testing.TB, path string, n int) {
 		tb.Fatal(err)
 	}
 }
-

@@ -360,10 +360,10 @@ func (e *Engine) judgePage(ctx context.Context, typ string, after int64) (n int,
 	judged := make([][]verdict.Verdict, len(page))
 	err = parallel(ctx, e.o.Workers, len(page), part, func(ctx context.Context, from, to int) error {
 		return e.store.View(ctx, func(tx *store.Tx) (err error) {
-			r := &judge.Reader{Tx: tx, Cache: judge.NewValues()}
+			r := still{&judge.Reader{Tx: tx, Cache: judge.NewValues()}, map[string][]policy.Found{}}
 			for i := from; i < to && err == nil; i++ {
 				if page[i].Item.Status.Recorded() {
-					judged[i], err = e.again(ctx, r, page[i], e.o.Policies.ForType(typ))
+					judged[i], err = e.again(ctx, tx, r, page[i], e.o.Policies.ForType(typ))
 				}
 			}
 			return err
@@ -385,8 +385,8 @@ func (e *Engine) judgePage(ctx context.Context, typ string, after int64) (n int,
 }
 
 // again judges a resource as it is.
-func (e *Engine) again(ctx context.Context, r *judge.Reader, c *store.Current, policies []*policy.Policy) ([]verdict.Verdict, error) {
-	previous, err := r.Tx.Previous(c.Resource)
+func (e *Engine) again(ctx context.Context, tx *store.Tx, r policy.Reader, c *store.Current, policies []*policy.Policy) ([]verdict.Verdict, error) {
+	previous, err := tx.Previous(c.Resource)
 	if err != nil {
 		return nil, fmt.Errorf("read the version before of %s: %w", c.Item.Key, err)
 	}
@@ -412,7 +412,7 @@ func (e *Engine) dependents(ctx context.Context, r *judge.Reader, it *record.Ite
 				later = append(later, store.Work{Policy: d.Policy, Resource: d.Resource, Reason: "dependency", Due: e.clock.Add(time.Minute)})
 				continue
 			}
-			if err := e.rejudge(ctx, r, d.Policy, d.Resource, e.clock); err != nil {
+			if err := e.rejudge(ctx, r.Tx, r, d.Policy, d.Resource, e.clock); err != nil {
 				return err
 			}
 		}
@@ -431,21 +431,42 @@ func (e *Engine) dependents(ctx context.Context, r *judge.Reader, it *record.Ite
 }
 
 // rejudge runs one policy again on one resource because something else changed.
-func (e *Engine) rejudge(ctx context.Context, r *judge.Reader, id verdict.PolicyID, resource int64, at time.Time) error {
-	cur, err := r.Tx.CurrentByID(resource)
+func (e *Engine) rejudge(ctx context.Context, tx *store.Tx, r policy.Reader, id verdict.PolicyID, resource int64, at time.Time) error {
+	cur, err := tx.CurrentByID(resource)
 	if err != nil || cur == nil {
 		return err
 	}
-	verdicts, err := e.again(ctx, r, cur, []*policy.Policy{e.o.Policies.Get(id)})
+	verdicts, err := e.again(ctx, tx, r, cur, []*policy.Policy{e.o.Policies.Get(id)})
 	if err != nil {
 		return err
 	}
 	s := subject{item: &cur.Item, resource: resource, number: numberOf(cur), at: at, cause: CauseOther}
-	return e.verdicts(r.Tx, s, verdicts)
+	return e.verdicts(tx, s, verdicts)
+}
+
+// still is a Reader while no resource changes: whole types are read once, however many policies and
+// resources go over them.
+type still struct {
+	*judge.Reader
+	types map[string][]policy.Found
+}
+
+// All implements policy.Reader.
+func (s still) All(ctx context.Context, resourceType string, limit int) ([]policy.Found, error) {
+	if found, ok := s.types[resourceType]; ok {
+		// The caller sorts what it gets.
+		return slices.Clone(found), nil
+	}
+	found, err := s.Reader.All(ctx, resourceType, limit)
+	if err == nil {
+		s.types[resourceType] = slices.Clone(found)
+	}
+	return found, err
 }
 
 // work judges again what has fallen due at t.
 func (e *Engine) work(ctx context.Context, r *judge.Reader, t time.Time) error {
+	same := still{r, map[string][]policy.Found{}}
 	for {
 		due, err := r.Tx.NextWork(t, pageLen)
 		if err != nil {
@@ -456,7 +477,7 @@ func (e *Engine) work(ctx context.Context, r *judge.Reader, t time.Time) error {
 			if at.After(e.clock) {
 				at = e.clock
 			}
-			if err := e.rejudge(ctx, r, w.Policy, w.Resource, at); err != nil {
+			if err := e.rejudge(ctx, r.Tx, same, w.Policy, w.Resource, at); err != nil {
 				return err
 			}
 		}
