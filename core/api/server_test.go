@@ -35,6 +35,7 @@ import (
 	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
+	"github.com/regent-dev/regent/core/verdict"
 )
 
 // t0 is the time of every test.
@@ -69,6 +70,9 @@ func newDaemon(t *testing.T) *daemon {
 		Status:     func(context.Context) (Status, error) { return Status{Version: "1"}, nil },
 		Instances:  func() []Instance { return []Instance{} },
 		Generation: func() Generation { return Generation{Number: 7} },
+		Modules: func() Modules {
+			return Modules{Generation: 7, Files: []Module{{Path: "p.rego", Text: "package compliance.p\n"}}, Overrides: map[verdict.PolicyID]Override{"compliance.p": {Parameters: json.RawMessage(`{"n":1}`)}}}
+		},
 		Ready:      func() error { return d.ready },
 		Reload:     func(context.Context) error { return d.reload },
 		Retry: func(ctx context.Context, id string) error {

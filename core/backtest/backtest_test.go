@@ -155,7 +155,8 @@ func TestFindings(t *testing.T) {
 		},
 		{
 			"an item that comes late changes nothing", bad, nil, 0,
-			[]string{box("a", 2, `{"bad":false}`), box("a", 1, `{"bad":true}`)}, nil,
+			[]string{box("a", 2, `{"bad":false}`), box("a", 1, `{"bad":true}`)},
+			nil,
 		},
 		{
 			"the version before", changed, nil, 0,
@@ -214,11 +215,14 @@ func TestEpisodes(t *testing.T) {
 		{
 			"the window, and its end", three,
 			[]string{event("1", "a", "x", 0), event("2", "a", "x", 4), event("3", "a", "x", 9), event("4", "a", "x", 12), event("5", "a", "x", 60)},
-			[]string{"00:00:09 alarm alarms.three a n4 00:00:22"}, 0,
+			[]string{"00:00:09 alarm alarms.three a n4 00:00:22"},
+			0,
 		},
 		{
-			"open at the end", three, []string{event("1", "a", "x", 0), event("2", "a", "x", 4), event("3", "a", "x", 9)},
-			[]string{"00:00:09 alarm alarms.three a n3 open"}, 0,
+			"open at the end", three,
+			[]string{event("1", "a", "x", 0), event("2", "a", "x", 4), event("3", "a", "x", 9)},
+			[]string{"00:00:09 alarm alarms.three a n3 open"},
+			0,
 		},
 		{
 			"a late match joins two", three,
@@ -226,16 +230,19 @@ func TestEpisodes(t *testing.T) {
 				event("1", "a", "x", 0), event("2", "a", "x", 1), event("3", "a", "x", 2), event("4", "a", "x", 14), event("5", "a", "x", 15),
 				event("6", "a", "x", 16), event("7", "a", "x", 8), event("8", "b", "x", 120),
 			},
-			[]string{"00:00:02 alarm alarms.three a n7 00:00:26"}, 0,
+			[]string{"00:00:02 alarm alarms.three a n7 00:00:26"},
+			0,
 		},
 		{
 			"one that comes too late is counted", three,
-			[]string{event("1", "a", "x", 0), event("2", "a", "x", 100), event("3", "a", "x", 1), event("4", "a", "x", 2)}, nil, 2,
+			[]string{event("1", "a", "x", 0), event("2", "a", "x", 100), event("3", "a", "x", 1), event("4", "a", "x", 2)},
+			nil, 2,
 		},
 		{
 			"different values", values,
 			[]string{event("1", "a", "x", 0), event("2", "a", "x", 1), event("3", "a", "y", 2), event("4", "a", "z", 3), event("5", "a", "z", 90)},
-			[]string{"00:00:03 alarm alarms.values a n4 00:00:13"}, 0,
+			[]string{"00:00:03 alarm alarms.values a n4 00:00:13"},
+			0,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
