@@ -23,6 +23,7 @@ import (
 
 	"github.com/regent-dev/regent/core/api"
 	"github.com/regent-dev/regent/core/backtest"
+	"github.com/regent-dev/regent/core/store"
 	"github.com/regent-dev/regent/core/verdict"
 )
 
@@ -133,30 +134,78 @@ func regentOutput(tb testing.TB, args ...string) (stdout, stderr string, code in
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// recordedEvents writes what a daemon recorded as its history gives it, in the order of arrival, and
-// returns how many there are.
-func recordedEvents(t *testing.T, d *bench, path string) int {
+// recordedEvents writes the events that a daemon recorded as its history gives them, in the order of
+// arrival, and returns how many there are. Where the daemon gives no history it is stopped, and its journal
+// is read.
+func recordedEvents(t *testing.T, d *bench, path string) (n int64) {
 	t.Helper()
-	events, err := list[api.Event](t.Context(), d.client, "/v1/events", url.Values{}, 1_000_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.SortFunc(events, func(a, b api.Event) int { return int(a.Number - b.Number) })
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	z := gzip.NewWriter(f)
-	e := json.NewEncoder(z)
-	for _, ev := range events {
-		if err := e.Encode(map[string]any{"number": ev.Number, "received": ev.Received, "instance": ev.Instance, "record": ev.Event}); err != nil {
-			t.Fatal(err)
+	if body, err := d.stream(t.Context(), "/v1/history/events", url.Values{}); err == nil {
+		defer body.Close()
+		lines := bufio.NewReader(body)
+		for {
+			line, err := lines.ReadBytes('\n')
+			if err != nil {
+				break
+			}
+			if n++; bytes.HasPrefix(line, []byte(`{"end":true`)) {
+				n--
+			}
+			if _, err := z.Write(line); err != nil {
+				t.Fatal(err)
+			}
 		}
+	} else {
+		d.stop()
+		n = journalEvents(t, filepath.Join(d.dir, "d"), json.NewEncoder(z))
 	}
 	if err := errors.Join(z.Close(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return len(events)
+	return n
+}
+
+// journalEvents writes the events of a data folder's journal.
+func journalEvents(t *testing.T, dir string, to *json.Encoder) (n int64) {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for after := int64(0); ; {
+		var batches []store.EventBatch
+		if err := s.View(t.Context(), func(tx *store.Tx) (err error) { batches, err = tx.EventBatches(after, 8<<20); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if len(batches) == 0 {
+			return n
+		}
+		for _, b := range batches {
+			after = b.Seq
+			for i, body := range b.Bodies {
+				n++
+				var ev struct{ Time time.Time }
+				if err := json.Unmarshal(body, &ev); err != nil {
+					t.Fatal(err)
+				}
+				row := struct {
+					Number   int64           `json:"number"`
+					Time     time.Time       `json:"time"`
+					Received time.Time       `json:"received"`
+					Instance string          `json:"instance"`
+					Record   json.RawMessage `json:"record"`
+				}{b.First + int64(i), ev.Time, b.Received, string(b.Instance), body}
+				if err := to.Encode(row); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
 }
 
 // TestBacktestFiresAsTheDaemonDoes holds the firing list of a backtest against the episodes of a daemon
@@ -344,7 +393,7 @@ collector "files" "trail" {
 	sortFired(live)
 
 	history := filepath.Join(dir, "events.ndjson.gz")
-	if got := recordedEvents(t, d, history); int64(got) != s.Sum.Stored {
+	if got := recordedEvents(t, d, history); got != s.Sum.Stored {
 		t.Fatalf("%d events of %d", got, s.Sum.Stored)
 	}
 	args := []string{"backtest", own, "alarms.aws.*", "--input", history, "--until", time.Now().UTC().Format(time.RFC3339), "-o", "ndjson"}
