@@ -45,6 +45,12 @@ func statusRows(s api.Status, row func(...any)) {
 	if s.StoreFailure != "" {
 		row("STORE FAILS", s.StoreFailure)
 	}
+	if s.RouteFailure != "" {
+		row("ROUTING FAILS", s.RouteFailure)
+	}
+	if s.LakeFailure != "" {
+		row("LAKE FAILS", s.LakeFailure)
+	}
 	for _, i := range s.Instances {
 		text := i.State
 		if i.PID > 0 {

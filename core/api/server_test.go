@@ -73,8 +73,8 @@ func newDaemon(t *testing.T) *daemon {
 		Modules: func() Modules {
 			return Modules{Generation: 7, Files: []Module{{Path: "p.rego", Text: "package compliance.p\n"}}, Overrides: map[verdict.PolicyID]Override{"compliance.p": {Parameters: json.RawMessage(`{"n":1}`)}}}
 		},
-		Ready:      func() error { return d.ready },
-		Reload:     func(context.Context) error { return d.reload },
+		Ready:  func() error { return d.ready },
+		Reload: func(context.Context) error { return d.reload },
 		Retry: func(ctx context.Context, id string) error {
 			if d.retry != nil {
 				return d.retry(ctx, id)

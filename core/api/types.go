@@ -135,6 +135,8 @@ type Status struct {
 	Work         int64                                             `json:"pendingWork"`
 	StoreBytes   int64                                             `json:"storeBytes"`
 	StoreFailure string                                            `json:"storeFailure,omitempty"`
+	RouteFailure string                                            `json:"routeFailure,omitempty"`
+	LakeFailure  string                                            `json:"lakeFailure,omitempty"`
 }
 
 // AlarmCount counts episodes.

@@ -12,6 +12,9 @@ import (
 	"github.com/regent-dev/regent/core/config"
 	"github.com/regent-dev/regent/core/lake"
 	"github.com/regent-dev/regent/core/lake/table"
+	"github.com/regent-dev/regent/core/record"
+	"github.com/regent-dev/regent/core/store"
+	"github.com/regent-dev/regent/core/verdict"
 )
 
 // openLake opens the lake that the configuration names.
@@ -26,9 +29,48 @@ func (d *Daemon) openLake(cfg *config.Config) error {
 	}
 	d.lake, err = lake.Open(lake.Options{
 		Store: d.store, Bucket: bucket, Cache: cache, Scratch: filepath.Join(cfg.DataDir, "scratch"), DrainEvery: cfg.Lake.DrainEvery,
-		Log: d.log, Now: time.Now, Retention: d.lakeRetention,
+		Log: d.log, Now: time.Now, Retention: d.lakeRetention, Health: d.lakeHealth(),
 	})
 	return err
+}
+
+// metaLake holds since when the lake has been failing, where that was told.
+const metaLake = "daemon/lake"
+
+// lakeHealth returns what tells that the lake fails, and that it works again, each once, also where the
+// daemon was started again between the two.
+func (d *Daemon) lakeHealth() func(ctx context.Context, since time.Time, err error) error {
+	var known, told bool
+	return func(ctx context.Context, since time.Time, failure error) error {
+		if !known {
+			err := d.store.View(ctx, func(tx *store.Tx) error {
+				b, err := tx.Meta(metaLake)
+				told = len(b) > 0
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			known = true
+		}
+		if told == (failure != nil) {
+			return nil
+		}
+		ch := verdict.Change{
+			Severity: verdict.High, Key: "lake", Title: "The lake takes nothing", Old: "OK", New: "FAILING", Active: true,
+			Message: fmt.Sprintf("Since %s nothing could be moved from the journal to the lake: %v. What is recorded stays in the journal, which grows.", record.FormatTime(since), failure),
+		}
+		value := []byte(record.FormatTime(since))
+		if failure == nil {
+			ch.Old, ch.New, ch.Active, ch.Message = ch.New, ch.Old, false, "The lake takes what is recorded again."
+			value = []byte{}
+		}
+		err := d.pipeline.Report(ctx, ch, func(tx *store.Tx) error { return tx.SetMeta(metaLake, value) })
+		if err == nil {
+			told = failure != nil
+		}
+		return err
+	}
 }
 
 // lakeRetention says how long the tables of the lake are kept.

@@ -39,6 +39,9 @@ func (d *Daemon) isReady() error {
 	if since, err := d.pipeline.StoreFailure(); !since.IsZero() {
 		return fmt.Errorf("the store takes nothing since %s: %w", record.FormatTime(since), err)
 	}
+	if since, err := d.router.Failure(); !since.IsZero() {
+		return fmt.Errorf("nothing is routed since %s: %w", record.FormatTime(since), err)
+	}
 	return nil
 }
 
@@ -92,6 +95,12 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	s.StoreBytes = d.store.Size()
 	if since, err := d.pipeline.StoreFailure(); !since.IsZero() {
 		s.StoreFailure = fmt.Sprintf("since %s: %v", record.FormatTime(since), err)
+	}
+	if since, err := d.router.Failure(); !since.IsZero() {
+		s.RouteFailure = fmt.Sprintf("since %s: %v", record.FormatTime(since), err)
+	}
+	if since, err := d.lake.Failure(); !since.IsZero() {
+		s.LakeFailure = fmt.Sprintf("since %s: %v", record.FormatTime(since), err)
 	}
 	var err error
 	if s.Channels, err = d.channelStatus(ctx); err != nil {

@@ -36,6 +36,9 @@ type Options struct {
 	Log        *slog.Logger
 	// Now is the time of day; nil is time.Now.
 	Now func() time.Time
+	// Health is told when the lake has taken nothing several times in a row, after each further try, and
+	// when it takes something again; what it returns is logged. It may be nil.
+	Health func(ctx context.Context, since time.Time, err error) error
 	// Retention says how long tables are kept, and by which setting. It is asked anew each time.
 	Retention func() map[table.Name]Keep
 }
@@ -62,8 +65,10 @@ type Lake struct {
 
 	mu      sync.Mutex
 	failing error
-	since   time.Time
-	last    time.Time
+	// failures counts the tries in a row that failed.
+	failures int
+	since    time.Time
+	last     time.Time
 }
 
 // The bounds on how the lake is kept.
@@ -75,6 +80,9 @@ const (
 	drainBatches = 128
 	// tidyEvery is how often files are compacted and expired.
 	tidyEvery = time.Minute
+	// tellFailures is from how many failures in a row on it is told: with the waits between them, after
+	// three seconds.
+	tellFailures = 3
 	// maxRetry bounds the wait after a failure.
 	maxRetry = time.Minute
 )
@@ -152,7 +160,12 @@ func (l *Lake) Run(ctx context.Context) error {
 		default:
 			retry, notBefore = time.Second, time.Time{}
 		}
-		l.note(err, now)
+		if tell := l.note(err, now); tell && l.o.Health != nil {
+			since, err := l.Failure()
+			if err := l.o.Health(ctx, since, err); err != nil && ctx.Err() == nil {
+				l.log.Error("the lake's health cannot be recorded", "err", err)
+			}
+		}
 	}
 }
 
@@ -169,17 +182,20 @@ func (l *Lake) due(ctx context.Context, last, now time.Time) (bool, error) {
 	return backlog >= drainBatches, err
 }
 
-func (l *Lake) note(err error, now time.Time) {
+// note remembers how a try ended, and reports whether that is to be told.
+func (l *Lake) note(err error, now time.Time) (tell bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {
-		l.failing, l.since, l.last = nil, time.Time{}, now
-		return
+		l.failing, l.since, l.last, l.failures = nil, time.Time{}, now, 0
+		return true
 	}
 	if l.failing == nil {
 		l.since = now
 	}
 	l.failing = err
+	l.failures++
+	return l.failures >= tellFailures
 }
 
 // Failure returns since when the lake takes nothing, and why; a zero time where it does.

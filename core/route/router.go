@@ -47,6 +47,34 @@ type Router struct {
 	o     Options
 	table atomic.Pointer[Table]
 	kick  chan struct{}
+	// failing is since when and why nothing is routed; nil where it is.
+	failing atomic.Pointer[failure]
+}
+
+type failure struct {
+	since time.Time
+	err   error
+}
+
+// Failure returns since when nothing can be routed, and why; a zero time where all is well.
+func (r *Router) Failure() (time.Time, error) {
+	if f := r.failing.Load(); f != nil {
+		return f.since, f.err
+	}
+	return time.Time{}, nil
+}
+
+// note remembers how a step ended.
+func (r *Router) note(err error) {
+	old := r.failing.Load()
+	switch {
+	case err == nil && old != nil:
+		r.failing.Store(nil)
+	case err != nil && old == nil:
+		r.failing.Store(&failure{r.o.Now(), err})
+	case err != nil:
+		r.failing.Store(&failure{old.since, err})
+	}
 }
 
 // New returns a router with no routes.
@@ -78,8 +106,12 @@ func (r *Router) Run(ctx context.Context) error {
 	for {
 		busy, next, err := r.step(ctx)
 		if err != nil && ctx.Err() == nil {
+			r.note(err)
 			r.o.Log.Error("routing failed and is tried again", "err", err)
 			next, busy = time.Now().Add(time.Second), false
+		}
+		if err == nil {
+			r.note(nil)
 		}
 		if busy && ctx.Err() == nil {
 			continue
