@@ -19,8 +19,10 @@ type Notification struct {
 	// file that was delivered; its one change then has the file as Data.
 	Class string `json:"class"`
 	// Status is firing while something is wrong, resolved once it is not, changed for what is
-	// neither, delivered for a file.
+	// neither, cause for what only adds who did it, and delivered for a file.
 	Status string `json:"status"`
+	// Follows is the id of the notification that this one adds to.
+	Follows string `json:"follows,omitempty"`
 	// Severity is the most urgent one of the changes.
 	Severity string `json:"severity,omitempty"`
 	Title    string `json:"title"`
@@ -48,6 +50,8 @@ const (
 	StatusChanged  = "changed"
 	// StatusDelivered is that of a file of a snapshot or a trail.
 	StatusDelivered = "delivered"
+	// StatusCause is that of a notification that names the actor behind what an earlier one told of.
+	StatusCause = "cause"
 )
 
 // Summary counts what a first judgement found.
@@ -85,6 +89,8 @@ type Change struct {
 	Active     bool              `json:"active"`
 	Instance   string            `json:"instance,omitempty"`
 	Generation int64             `json:"generation"`
+	// Cause says what changed a finding and who did it.
+	Cause *Cause `json:"cause,omitempty"`
 	// Data is the finding, episode, item difference, event or report.
 	Data json.RawMessage `json:"data,omitempty"`
 }

@@ -408,13 +408,8 @@ func findingRows(f api.FindingDetail, row func(...any)) {
 	if f.Reason != "" {
 		row("reason", f.Reason)
 	}
-	row("cause", f.Cause)
-	for _, o := range f.Diff {
-		row("  changed", fmt.Sprintf("%s: %s → %s", o.Path, cut(string(o.Old), 60), cut(string(o.Value), 60)))
-	}
-	for _, e := range f.Events {
-		v := eventOf(e.Event)
-		row("  event", fmt.Sprintf("%s %s by %s (%s)", v.Time, v.Action, v.Actor.ID+v.Actor.Name, v.Outcome))
+	for i := range f.Causes {
+		causeRows(&f.Causes[i], row)
 	}
 }
 

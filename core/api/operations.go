@@ -167,21 +167,29 @@ func (s *Server) registerResources(api huma.API) {
 		})
 	})
 	operation(api, RoleRead, http.MethodGet, "/v1/resource", "getResource", "One resource with all that is known of it", func(ctx context.Context, in *ResourceQuery) (ResourceDetail, error) {
-		return view(ctx, s.b.Store, func(tx *store.Tx) (ResourceDetail, error) {
+		var v, before *store.Current
+		d, err := view(ctx, s.b.Store, func(tx *store.Tx) (ResourceDetail, error) {
 			c, err := find(tx, in.Type, in.ID, in.Account, in.Region)
 			if err != nil {
 				return ResourceDetail{}, err
 			}
 			d, err := detail(tx, c)
-			if err != nil || in.At == "" {
+			if err != nil {
 				return d, err
 			}
-			v, err := versionOf(tx, c, in.At)
-			if err == nil {
+			if v, err = versionOf(tx, c, in.At); err != nil {
+				return d, err
+			}
+			if in.At != "" {
 				d.Resource = shown(v)
 			}
+			before, err = tx.Before(v)
 			return d, err
 		})
+		if err == nil {
+			err = s.relate(ctx, []*Resource{&d.Resource}, []*store.Current{v}, before)
+		}
+		return d, err
 	})
 	operation(api, RoleRead, http.MethodGet, "/v1/resource/history", "resourceHistory", "The versions of a resource, newest first", func(ctx context.Context, in *struct {
 		ResourceQuery
@@ -192,13 +200,14 @@ func (s *Server) registerResources(api huma.API) {
 		if err != nil {
 			return List[Version]{}, err
 		}
-		return view(ctx, s.b.Store, func(tx *store.Tx) (List[Version], error) {
+		var versions []*store.Current
+		out, err := view(ctx, s.b.Store, func(tx *store.Tx) (List[Version], error) {
 			out := List[Version]{Items: []Version{}}
 			c, err := find(tx, in.Type, in.ID, in.Account, in.Region)
 			if err != nil {
 				return out, err
 			}
-			versions, err := tx.Versions(c.Resource, in.Limit+1, int(offset))
+			versions, err = tx.Versions(c.Resource, in.Limit+1, int(offset))
 			if err != nil {
 				return out, err
 			}
@@ -217,6 +226,18 @@ func (s *Server) registerResources(api huma.API) {
 			}
 			return out, nil
 		})
+		if err != nil {
+			return out, err
+		}
+		var before *store.Current
+		if len(versions) > in.Limit {
+			before, versions = versions[in.Limit], versions[:in.Limit]
+		}
+		shown := make([]*Resource, len(out.Items))
+		for i := range out.Items {
+			shown[i] = &out.Items[i].Resource
+		}
+		return out, s.relate(ctx, shown, versions, before)
 	})
 	operation(api, RoleRead, http.MethodGet, "/v1/resource/diff", "resourceDiff", "The difference of two versions as a JSON Patch", func(ctx context.Context, in *struct {
 		ResourceQuery
@@ -300,25 +321,21 @@ func (s *Server) registerFindings(api huma.API) {
 		ID string `path:"id"`
 	},
 	) (FindingDetail, error) {
-		var opened *store.Current
-		out, err := view(ctx, s.b.Store, func(tx *store.Tx) (out FindingDetail, err error) {
+		var gap *Gap
+		f, err := view(ctx, s.b.Store, func(tx *store.Tx) (*store.ResourceFinding, error) {
 			f, err := tx.FindingByID(in.ID)
-			if err != nil {
-				return FindingDetail{}, err
+			if err == nil && f == nil {
+				err = fmt.Errorf("finding %s: %w", in.ID, errUnknown)
 			}
-			if f == nil {
-				return FindingDetail{}, fmt.Errorf("finding %s: %w", in.ID, errUnknown)
+			if err == nil {
+				gap, err = stale(tx, f.Resource)
 			}
-			out, opened, err = explained(tx, f)
-			return out, err
+			return f, err
 		})
-		if err != nil || opened == nil {
-			return out, err
+		if err != nil {
+			return FindingDetail{}, err
 		}
-		if out.Events, err = s.around(ctx, opened); err == nil && len(out.Events) == 0 {
-			out.Cause += " No collector saw an actor."
-		}
-		return out, err
+		return s.explained(ctx, f, gap)
 	})
 }
 

@@ -362,12 +362,12 @@ func TestAnswers(t *testing.T) {
 	}
 	var f FindingDetail
 	get("/v1/findings/F00", &f)
-	if len(f.Diff) == 0 || f.Diff[0].Path != "/configuration/a" {
-		t.Errorf("diff %+v", f.Diff)
+	if len(f.Causes) != 1 || len(f.Causes[0].Changes) != 1 || f.Causes[0].Changes[0].Path != "/configuration/a" {
+		t.Fatalf("causes %+v", f.Causes)
 	}
 	// Its target bears both the id and the name of the resource, and it happened once.
-	if len(f.Events) != 1 || f.Events[0].Number == 0 {
-		t.Errorf("events %+v", f.Events)
+	if c := f.Causes[0].Candidates; len(c) != 1 || c[0].Number == 0 || c[0].Actor.ID != "alice" || !strings.HasPrefix(f.Cause, "changed by alice via act") {
+		t.Errorf("candidates %+v, %q", c, f.Cause)
 	}
 	var r ResourceDetail
 	get("/v1/resource?id="+url.QueryEscape("name of r01")+"&at=previous", &r)

@@ -1,10 +1,8 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +17,6 @@ var errUnknown = errors.New("not found")
 
 // ErrUnknown is errUnknown for backends.
 var ErrUnknown = errUnknown
-
-// causeWindow is how long before and after a version's capture events are looked for.
-const causeWindow = 15 * time.Minute
 
 func shown(c *store.Current) Resource {
 	return Resource{
@@ -111,63 +106,6 @@ func stale(tx *store.Tx, resource int64) (*Gap, error) {
 		}
 	}
 	return found, nil
-}
-
-// explained adds to a finding the version that opened it and what changed in it. It returns the version,
-// nil where none did.
-func explained(tx *store.Tx, f *store.ResourceFinding) (FindingDetail, *store.Current, error) {
-	out := FindingDetail{Finding: f.Finding}
-	var err error
-	if out.Stale, err = stale(tx, f.Resource); err != nil {
-		return out, nil, err
-	}
-	if f.FlippedBy == 0 {
-		out.Cause = "A policy, its parameters or another resource changed; the resource itself did not."
-		return out, nil, nil
-	}
-	v, err := tx.Version(f.FlippedBy)
-	if err != nil || v == nil {
-		return out, nil, err
-	}
-	before, err := tx.Before(v)
-	if err != nil {
-		return out, nil, err
-	}
-	if before == nil {
-		out.Cause = fmt.Sprintf("Version %d is the first that was recorded; the resource was this way when recording began.", v.Version)
-	} else {
-		if out.Diff, err = store.Diff(before.Item.Body, v.Item.Body); err != nil {
-			return out, nil, err
-		}
-		out.Cause = fmt.Sprintf("Version %d, captured %s, changed %d fields.", v.Version, record.FormatTime(v.Item.CaptureTime), len(out.Diff))
-	}
-	return out, v, nil
-}
-
-// around looks up the events on a resource around a version of it.
-func (s *Server) around(ctx context.Context, v *store.Current) ([]Event, error) {
-	names := []string{v.Item.ResourceID}
-	if v.Item.ResourceName != "" && v.Item.ResourceName != v.Item.ResourceID {
-		names = append(names, v.Item.ResourceName)
-	}
-	var out []Event
-	for _, name := range names {
-		events, _, err := s.b.Events(ctx, store.EventFilter{
-			Resource: name, ResourceType: v.Item.ResourceType,
-			From: v.Item.CaptureTime.Add(-causeWindow), To: v.Item.CaptureTime.Add(causeWindow), Limit: 20,
-		})
-		if err != nil {
-			return nil, err
-		}
-		for i := range events {
-			// A target may bear both the id and the name.
-			ev := shownEvent(&events[i])
-			if !slices.ContainsFunc(out, func(e Event) bool { return e.Number == ev.Number }) {
-				out = append(out, ev)
-			}
-		}
-	}
-	return out, nil
 }
 
 func shownEvent(r *store.EventRow) Event {

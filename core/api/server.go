@@ -82,6 +82,7 @@ type Backend struct {
 	Gather prometheus.Gatherer
 	// Query answers questions in SQL.
 	Query func(ctx context.Context, r query.Request) (*query.Result, error)
+	Causes Causes
 }
 
 // Audit is one call that changed something.

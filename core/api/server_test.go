@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/regent-dev/regent/core/pipeline"
+	"github.com/regent-dev/regent/core/cause"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 	"github.com/regent-dev/regent/core/verdict"
@@ -51,6 +52,14 @@ type daemon struct {
 	retry         func(ctx context.Context, id string) error
 }
 
+// journal looks events up in the store.
+type journal struct{ s *store.Store }
+
+func (j journal) Events(ctx context.Context, f store.EventFilter) (page []store.EventRow, next string, err error) {
+	err = j.s.View(ctx, func(tx *store.Tx) (err error) { page, next, err = tx.Events(f); return err })
+	return page, next, err
+}
+
 func newDaemon(t *testing.T) *daemon {
 	t.Helper()
 	s, err := store.Open(context.Background(), store.Options{Dir: t.TempDir()})
@@ -65,7 +74,9 @@ func newDaemon(t *testing.T) *daemon {
 	reg := prometheus.NewRegistry()
 	pipeline.NewMetrics(reg)
 	d := &daemon{}
+	causes := cause.New(cause.Options{Store: s, Events: journal{s}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return t0 }})
 	d.Backend = Backend{
+		Causes: causes,
 		Store: s, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return t0 },
 		Status:     func(context.Context) (Status, error) { return Status{Version: "1"}, nil },
 		Instances:  func() []Instance { return []Instance{} },

@@ -45,16 +45,14 @@ type Version struct {
 	Patch []store.Op `json:"patch,omitempty"`
 }
 
-// FindingDetail is a finding with what flipped it.
+// FindingDetail is a finding with what changed it.
 type FindingDetail struct {
 	verdict.Finding
 	Stale *Gap `json:"stale,omitempty"`
-	// Diff is what changed in the version that opened the finding.
-	Diff []store.Op `json:"diff,omitempty"`
-	// Events are those recorded on the resource around that time.
-	Events []Event `json:"events,omitempty"`
-	// Cause says in words what opened it.
+	// Cause says in a line what opened it.
 	Cause string `json:"cause,omitempty"`
+	// Causes are what opened it, what changed it since, and what resolved it, the last first.
+	Causes []verdict.Cause `json:"causes"`
 }
 
 // Event is a recorded event.

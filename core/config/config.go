@@ -30,6 +30,7 @@ type Config struct {
 	Lake         Lake
 	Retention    Retention
 	Query        Query
+	Cause        Cause
 	Policies     Policies
 	Plugins      map[string]*Plugin
 	Collectors   []*Instance
@@ -72,6 +73,11 @@ type Token struct {
 	Role   string
 	SHA256 string
 	Where  diag.Range
+}
+
+// Cause says how far from a version's capture events are looked for that tell who made it.
+type Cause struct {
+	Before, After time.Duration
 }
 
 // Policies says which policies are loaded.
@@ -146,8 +152,12 @@ type Route struct {
 	GroupInterval time.Duration
 	Repeat        time.Duration
 	SendResolved  bool
-	Notify        []record.Instance
-	Where         diag.Range
+	// WaitForActor is how long a finding is held back for who caused it to become known, FollowUp whether
+	// that is told later where it was not known in time.
+	WaitForActor time.Duration
+	FollowUp     bool
+	Notify       []record.Instance
+	Where        diag.Range
 }
 
 // Match narrows a route. Empty lists match anything; strings are patterns.

@@ -49,6 +49,7 @@ func Load(path string, o Options) (*Config, diag.Problems, Sources) {
 		c: &Config{
 			Path: path, Plugins: map[string]*Plugin{}, Overrides: map[verdict.PolicyID]*Policy{},
 			NotifyMaxAge: 24 * time.Hour, Query: defaultQuery, Log: Log{Level: "info", Format: "text"},
+			Cause: Cause{Before: 15 * time.Minute, After: 5 * time.Minute},
 			Lake: Lake{DrainEvery: time.Minute, CacheBytes: 1 << 30}, Retention: defaultRetention(),
 		},
 	}
@@ -156,6 +157,7 @@ var rootSchema = &hcl.BodySchema{
 		{Type: "lake"},
 		{Type: "retention"},
 		{Type: "query"},
+		{Type: "cause"},
 		{Type: "plugin", LabelNames: []string{"name"}},
 		{Type: "collector", LabelNames: []string{"plugin", "name"}},
 		{Type: "notifier", LabelNames: []string{"plugin", "name"}},
@@ -176,7 +178,7 @@ func (l *loader) load(files []*hcl.File) {
 	l.root(content)
 	byType := content.Blocks.ByType()
 	for typ, blocks := range byType {
-		if slices.Contains([]string{"policies", "log", "api", "lake", "retention", "query"}, typ) && len(blocks) > 1 && typ != "policies" {
+		if slices.Contains([]string{"policies", "log", "api", "lake", "retention", "query", "cause"}, typ) && len(blocks) > 1 && typ != "policies" {
 			l.errorf(blocks[1].DefRange, "Duplicate block", "There is one %q block already, at %s.", typ, Range(blocks[0].DefRange))
 		}
 	}
@@ -194,6 +196,9 @@ func (l *loader) load(files []*hcl.File) {
 	}
 	for _, b := range byType["query"] {
 		l.query(b)
+	}
+	for _, b := range byType["cause"] {
+		l.cause(b)
 	}
 	for _, b := range byType["policies"] {
 		l.policies(b)

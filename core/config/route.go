@@ -108,6 +108,8 @@ func (l *loader) route(b *hcl.Block) {
 		GroupInterval hcl.Expression `hcl:"group_interval,optional"`
 		Repeat        hcl.Expression `hcl:"repeat,optional"`
 		SendResolved  *bool          `hcl:"send_resolved,optional"`
+		WaitForActor  hcl.Expression `hcl:"wait_for_actor,optional"`
+		FollowUp      bool           `hcl:"follow_up,optional"`
 		Notify        hcl.Expression `hcl:"notify"`
 	}
 	if !l.once(b) || !l.decode(b, &raw) {
@@ -136,6 +138,8 @@ func (l *loader) route(b *hcl.Block) {
 	l.duration(raw.GroupWait, "group_wait", &r.GroupWait)
 	l.duration(raw.GroupInterval, "group_interval", &r.GroupInterval)
 	l.duration(raw.Repeat, "repeat", &r.Repeat)
+	l.actor(raw.WaitForActor, r)
+	r.FollowUp = raw.FollowUp
 	r.Notify = l.notifiers(raw.Notify)
 	l.c.Routes = append(l.c.Routes, r)
 }

@@ -273,6 +273,7 @@ func (b *Build) compile(ctx context.Context, marker policy.Marker, cache *policy
 			Name: r.Name, On: r.On, Severity: r.Match.Severity, Policy: r.Match.Policy, ResourceType: r.Match.ResourceType,
 			Account: r.Match.Account, Region: r.Match.Region, Action: r.Match.Action, Labels: r.Match.Labels, GroupBy: r.GroupBy,
 			GroupWait: r.GroupWait, GroupInterval: r.GroupInterval, Repeat: r.Repeat, SendResolved: r.SendResolved, Notify: r.Notify,
+			WaitForActor: r.WaitForActor, FollowUp: r.FollowUp,
 		})
 	}
 	if b.Routes, err = route.NewTable(routes); err != nil {

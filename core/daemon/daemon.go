@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/regent-dev/regent/core/api"
+	"github.com/regent-dev/regent/core/cause"
 	"github.com/regent-dev/regent/core/channel"
 	"github.com/regent-dev/regent/core/config"
 	"github.com/regent-dev/regent/core/deliver"
@@ -73,6 +74,7 @@ type Daemon struct {
 	host     *host.Host
 	pipeline *pipeline.Pipeline
 	router   *route.Router
+	causes   *cause.Linker
 	deliver  *deliver.Deliverer
 	lake     *lake.Lake
 	channel  *channel.Manager
@@ -152,10 +154,20 @@ func (d *Daemon) run(ctx context.Context) error {
 	if runDir == "" {
 		runDir = filepath.Join(cfg.DataDir, "run")
 	}
-	d.router = route.New(route.Options{Store: d.store, Log: d.log, Now: time.Now, Source: d.source, Delivering: func() { d.deliver.Wake() }})
+	if err := d.openLake(cfg); err != nil {
+		return err
+	}
+	defer d.lake.Close()
+	d.causes = cause.New(cause.Options{
+		Store: d.store, Events: d.lake, Log: d.log, Now: time.Now, Own: []record.Instance{ownInstance}, Told: func() { d.router.Wake() },
+	})
+	if err := d.causes.Open(ctx); err != nil {
+		return err
+	}
+	d.router = route.New(route.Options{Store: d.store, Log: d.log, Now: time.Now, Source: d.source, Delivering: func() { d.deliver.Wake() }, Describe: d.causes.Describe})
 	d.pipeline = pipeline.New(pipeline.Options{
 		Store: d.store, Intake: intake.New(key), Log: d.log, Now: time.Now, Types: d.typesOf,
-		Changed: d.router.Wake, Metrics: pipeline.NewMetrics(d.registry),
+		Changed: d.router.Wake, Metrics: pipeline.NewMetrics(d.registry), Causes: d.causes,
 	})
 	if d.host, err = host.New(host.Options{
 		RunDir: runDir, DataDir: cfg.DataDir, Log: d.log, Sink: d.pipeline, Cursors: d,
@@ -171,10 +183,6 @@ func (d *Daemon) run(ctx context.Context) error {
 		}
 	}()
 	d.deliver = deliver.New(deliver.Options{Store: d.store, Sender: d.host, Log: d.log, Now: time.Now, Registry: d.registry, Dead: d.dead})
-	if err := d.openLake(cfg); err != nil {
-		return err
-	}
-	defer d.lake.Close()
 	d.channel = d.newChannels(cfg.DataDir)
 	clean, err := d.opened(ctx)
 	if err != nil {
@@ -197,7 +205,7 @@ func (d *Daemon) serve(ctx context.Context) error {
 	stages, stopStages := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStages()
 	g, gctx := errgroup.WithContext(stages)
-	for _, run := range []func(context.Context) error{d.pipeline.Run, d.router.Run, d.deliver.Run, d.channel.Run, d.retain, d.lake.Run} {
+	for _, run := range []func(context.Context) error{d.pipeline.Run, d.causes.Run, d.router.Run, d.deliver.Run, d.channel.Run, d.retain, d.lake.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	front, stopFront := context.WithCancel(gctx)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/regent-dev/regent/core/api"
+	"github.com/regent-dev/regent/core/cause"
 	"github.com/regent-dev/regent/core/diag"
 	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/record"
@@ -154,6 +155,7 @@ func (d *Daemon) enforce(ctx context.Context, b *Build, degraded string, refused
 	// Routes first: changes of the new generation must find its routes.
 	d.router.Use(b.Routes)
 	d.channel.Use(b.Channels)
+	d.causes.Use(cause.Settings{Before: b.Config.Cause.Before, After: b.Config.Cause.After, Tell: b.Routes.Actors()})
 	if err := d.pipeline.Swap(ctx, &pipeline.Generation{
 		Number: number, Policies: b.Policies, Waivers: b.Waivers, NotifyMaxAge: b.Config.NotifyMaxAge,
 		Activity: b.Routes.Activity(), Configuration: b.Routes.Configuration(),

@@ -89,9 +89,15 @@ func (c *commit) batch(ctx context.Context, j *job) error {
 	if j.msg.Import {
 		stored, err = c.importItems(j, prep, seq)
 	} else {
-		if err = c.events(prep, fresh, seq); err == nil {
-			stored, err = c.items(ctx, j, prep, seq)
+		if err = c.events(prep, fresh, seq); err != nil {
+			return err
 		}
+		if c.p.causes != nil && len(fresh.events) > 0 {
+			if err = c.p.causes.Recorded(c.tx, j.inst, fresh.events); err != nil {
+				return fmt.Errorf("look whose cause new events may be: %w", err)
+			}
+		}
+		stored, err = c.items(ctx, j, prep, seq)
 	}
 	if err != nil {
 		return err
@@ -215,10 +221,6 @@ func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdic
 	put := make([]verdict.Verdict, 0, len(now))
 	for _, v := range now {
 		was := before[v.Policy]
-		var outcome verdict.Outcome
-		if was != nil {
-			outcome = was.Outcome
-		}
 		if was == nil || !judge.Same(was, &v) {
 			put = append(put, v)
 		}
@@ -227,7 +229,7 @@ func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdic
 				return fmt.Errorf("write what %s read: %w", v.Policy, err)
 			}
 		}
-		if err := c.finding(it, resource, version, v, outcome, newVersion, first); err != nil {
+		if err := c.finding(it, resource, version, v, was, newVersion, first); err != nil {
 			return err
 		}
 	}
@@ -240,7 +242,11 @@ func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdic
 }
 
 // finding takes one verdict's finding a step further.
-func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Verdict, before verdict.Outcome, newVersion, first bool) error {
+func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Verdict, was *verdict.Verdict, newVersion, first bool) error {
+	var before verdict.Outcome
+	if was != nil {
+		before = was.Outcome
+	}
 	mayHave := before != "" && before != verdict.Compliant && before != verdict.NotApplicable || v.Outcome == verdict.NonCompliant
 	pol := c.gen.Policies.Get(v.Policy)
 	if pol == nil {
@@ -269,7 +275,12 @@ func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Ver
 			return fmt.Errorf("write finding of %s on %s: %w", v.Policy, it.Key, err)
 		}
 	}
+	cause, err := c.cause(it, resource, version, was, &v, old, next, newVersion)
+	if err != nil {
+		return err
+	}
 	if change != nil {
+		change.Cause = cause
 		return c.change(*change)
 	}
 	return nil

@@ -37,7 +37,7 @@ const (
 	chunk = 500
 )
 
-// Options are what a pipeline needs. All but Workers, Changed and Marker are required.
+// Options are what a pipeline needs. All but Workers, Changed, Causes and Marker are required.
 type Options struct {
 	Store  *store.Store
 	Intake *intake.Intake
@@ -50,6 +50,8 @@ type Options struct {
 	// Changed is called after a commit that wrote changes to be routed. It must not block.
 	Changed func()
 	Metrics *Metrics
+	// Causes follows what changes findings; nil leaves that out.
+	Causes Causes
 }
 
 // Pipeline takes messages through the stages. Its methods are safe for concurrent use.
@@ -62,6 +64,7 @@ type Pipeline struct {
 	changed func()
 	metrics *Metrics
 	workers int
+	causes  Causes
 
 	generation atomic.Pointer[Generation]
 	queue      chan *job
@@ -106,7 +109,7 @@ func New(o Options) *Pipeline {
 	}
 	p := &Pipeline{
 		store: o.Store, intake: o.Intake, log: o.Log, now: o.Now, types: o.Types, changed: o.Changed,
-		metrics: o.Metrics, workers: o.Workers,
+		metrics: o.Metrics, workers: o.Workers, causes: o.Causes,
 		queue: make(chan *job, queueLen), todo: make(chan *job, queueLen), budget: newBudget(queueBytes),
 		kick:   make(chan struct{}, 1),
 		sweeps: map[sweepKey]*sweep{}, settled: map[string]bool{}, book: alarm.NewBook(cachedTracks),

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -236,6 +237,9 @@ func (c *commit) removedChunk(t *task) error {
 		if err := c.tx.PutFinding(f.Resource, *next); err != nil {
 			return err
 		}
+		if change.Cause, err = c.settledCause(f.Resource, next, verdict.CauseResolved, verdict.CausePolicy, "", change); err != nil {
+			return err
+		}
 		if err := c.change(*change); err != nil {
 			return err
 		}
@@ -290,6 +294,11 @@ func (c *commit) renewWaiver(f store.ResourceFinding) error {
 		return nil
 	}
 	if err := c.tx.PutFinding(f.Resource, *next); err != nil {
+		return err
+	}
+	var err error
+	named := cmp.Or(waiver, f.Waiver)
+	if change.Cause, err = c.settledCause(f.Resource, next, verdict.CauseChanged, verdict.CauseWaiver, named, change); err != nil {
 		return err
 	}
 	return c.change(*change)

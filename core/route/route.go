@@ -34,6 +34,10 @@ type Route struct {
 	// Repeat sends a group that is still active again; 0 never.
 	Repeat       time.Duration
 	SendResolved bool
+	// WaitForActor is how long a finding is held back for who caused it to become known; FollowUp sends a
+	// further notification where that becomes known only later.
+	WaitForActor time.Duration
+	FollowUp     bool
 	Notify       []record.Instance
 }
 

@@ -40,6 +40,8 @@ type Options struct {
 	Source string
 	// Delivering is called after deliveries were made. It must not block.
 	Delivering func()
+	// Describe fills in what is known of a cause before events were looked for; nil leaves that out.
+	Describe func(*store.Tx, *store.CauseRow) error
 }
 
 // Router makes deliveries of changes.
@@ -139,6 +141,8 @@ type held struct {
 	Waiting []verdict.Change `json:"waiting,omitempty"`
 	// Active are the keys that are wrong, by the change that said so last.
 	Active map[string]verdict.Change `json:"active,omitempty"`
+	// Held are changes that wait for their actor to become known.
+	Held []heldChange `json:"held,omitempty"`
 	// Since is when the first waiting change came, Sent when the last delivery was made.
 	Since time.Time `json:"since,omitzero"`
 	Sent  time.Time `json:"sent,omitzero"`
@@ -154,12 +158,16 @@ func (r *Router) step(ctx context.Context) (busy bool, next time.Time, err error
 	// Looking first spares the writer where there is nothing to do.
 	var changes []verdict.Change
 	due := false
+	known := map[int64]*store.CauseRow{}
 	err = r.o.Store.View(ctx, func(tx *store.Tx) error {
 		position, err := readPosition(tx)
 		if err != nil {
 			return err
 		}
 		if changes, err = tx.Changes(position, batch); err != nil {
+			return err
+		}
+		if err := r.describe(tx, changes, known); err != nil {
 			return err
 		}
 		at, any, err := tx.NextGroup()
@@ -175,7 +183,7 @@ func (r *Router) step(ctx context.Context) (busy bool, next time.Time, err error
 	table := r.table.Load()
 	made := 0
 	err = r.o.Store.Update(ctx, func(tx *store.Tx) error {
-		s := &session{r: r, tx: tx, table: table, now: now, groups: map[[2]string]*held{}}
+		s := &session{r: r, tx: tx, table: table, now: now, groups: map[[2]string]*held{}, causes: known}
 		for i := range changes {
 			if err := s.take(&changes[i]); err != nil {
 				return err
@@ -230,6 +238,8 @@ type session struct {
 	table  *Table
 	now    time.Time
 	groups map[[2]string]*held
+	// causes are those that were read.
+	causes map[int64]*store.CauseRow
 	made   int
 }
 
@@ -254,6 +264,9 @@ func (s *session) group(route, name string) (*held, error) {
 
 // take puts a change into a group of every route that matches.
 func (s *session) take(c *verdict.Change) error {
+	if c.Class == verdict.ClassCause {
+		return s.actorKnown(c)
+	}
 	if c.Quiet == verdict.QuietOld || c.Quiet == verdict.QuietWaived {
 		return nil
 	}
@@ -281,6 +294,12 @@ func (s *session) take(c *verdict.Change) error {
 		}
 		if !c.Active && !rt.SendResolved && c.Class != verdict.ClassConfiguration && c.Class != verdict.ClassActivity {
 			delete(g.Active, c.Key)
+			continue
+		}
+		if held, err := s.hold(rt, name, g, c); err != nil || held {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if len(g.Waiting) == 0 {
@@ -354,7 +373,18 @@ func (s *session) summarize(rt *compiled, c *verdict.Change) error {
 }
 
 // due says when a group wants to be looked at.
-func (s *session) due(rt *Route, name string, g *held) time.Time {
+func (s *session) due(rt *Route, g *held) time.Time {
+	at := s.delivering(rt, g)
+	for _, h := range g.Held {
+		if at.IsZero() || h.Until.Before(at) {
+			at = h.Until
+		}
+	}
+	return at
+}
+
+// delivering says when a group's next delivery is to be made, zero where there is nothing to tell.
+func (s *session) delivering(rt *Route, g *held) time.Time {
 	switch {
 	case g.Summary != nil:
 		at := g.Sent.Add(summaryWait)
@@ -398,14 +428,14 @@ func (s *session) flush() error {
 }
 
 func (s *session) put(rt *Route, name string, g *held) error {
-	if len(g.Waiting) == 0 && len(g.Active) == 0 && g.Summary == nil {
+	if len(g.Waiting) == 0 && len(g.Active) == 0 && len(g.Held) == 0 && g.Summary == nil {
 		return s.tx.DeleteGroup(rt.Name, name)
 	}
 	body, err := json.Marshal(g)
 	if err != nil {
 		return fmt.Errorf("write group %s of route %s: %w", name, rt.Name, err)
 	}
-	return s.tx.PutGroup(store.Group{Route: rt.Name, Name: name, Due: s.due(rt, name, g), Body: body})
+	return s.tx.PutGroup(store.Group{Route: rt.Name, Name: name, Due: s.due(rt, g), Body: body})
 }
 
 // release makes deliveries of the groups that are due.
@@ -427,10 +457,13 @@ func (s *session) release() error {
 		if err != nil {
 			return err
 		}
-		if err := s.deliver(rt, stored.Name, g); err != nil {
-			return err
+		s.waited(rt, g)
+		if at := s.delivering(rt, g); !at.IsZero() && !at.After(s.now) {
+			if err := s.deliver(rt, stored.Name, g); err != nil {
+				return err
+			}
+			g.Waiting, g.Truncated, g.Summary, g.Sent = nil, 0, nil, s.now
 		}
-		g.Waiting, g.Truncated, g.Summary, g.Sent = nil, 0, nil, s.now
 		if err := s.put(rt, stored.Name, g); err != nil {
 			return err
 		}
@@ -461,7 +494,10 @@ func (s *session) deliver(rt *Route, name string, g *held) error {
 		if len(mine) == 0 {
 			continue
 		}
-		n := s.notification(rt, name, g, mine, inst, repeated)
+		n, err := s.notification(rt, name, g, mine, inst, repeated)
+		if err != nil {
+			return err
+		}
 		doc, err := json.Marshal(n)
 		if err != nil {
 			return fmt.Errorf("write notification of route %s: %w", rt.Name, err)
@@ -478,7 +514,7 @@ func (s *session) deliver(rt *Route, name string, g *held) error {
 	return nil
 }
 
-func (s *session) notification(rt *Route, name string, g *held, changes []verdict.Change, inst record.Instance, repeated bool) sdk.Notification {
+func (s *session) notification(rt *Route, name string, g *held, changes []verdict.Change, inst record.Instance, repeated bool) (sdk.Notification, error) {
 	n := sdk.Notification{
 		ID: "D" + rand.Text(), Time: s.now, Source: s.r.o.Source, Route: rt.Name, Instance: string(inst),
 		GroupKey: rt.Name + " " + name, Group: g.Values, Truncated: g.Truncated, Summary: g.Summary, Changes: []sdk.Change{},
@@ -502,7 +538,11 @@ func (s *session) notification(rt *Route, name string, g *held, changes []verdic
 			n.Truncated++
 			continue
 		}
-		n.Changes = append(n.Changes, shown(c))
+		told := shown(c)
+		if err := s.tellCause(rt, name, &n, &c, &told); err != nil {
+			return n, err
+		}
+		n.Changes = append(n.Changes, told)
 	}
 	n.Class, n.Severity = string(changes[0].Class), string(worst)
 	switch {
@@ -514,7 +554,7 @@ func (s *session) notification(rt *Route, name string, g *held, changes []verdic
 		n.Status = sdk.StatusChanged
 	}
 	n.Title, n.Text = words(&n, changes, repeated)
-	return n
+	return n, nil
 }
 
 func shown(c verdict.Change) sdk.Change {
@@ -566,6 +606,10 @@ func words(n *sdk.Notification, changes []verdict.Change, repeated bool) (title,
 		text += c.New
 		if c.Message != "" {
 			text += ": " + c.Message
+		}
+		// The first changes are listed in this order.
+		if i < len(n.Changes) && n.Changes[i].Cause != nil && n.Changes[i].Cause.Actor != nil {
+			text += " (" + n.Changes[i].Cause.Text + ")"
 		}
 	}
 	return title, text

@@ -13,6 +13,7 @@ const (
 	findingHistory  = "finding_history"
 	episodeHistory  = "episode_history"
 	deliveryHistory = "delivery_history"
+	causeHistory    = "cause_history"
 )
 
 // HistoryRow is a state that something came into.
@@ -37,7 +38,7 @@ func (tx *Tx) addHistory(table string, at int64, body []byte) error {
 }
 
 // drainedName is the name of a table of states in lake_drained.
-var drainedName = map[string]string{findingHistory: "findings", episodeHistory: "alarms", deliveryHistory: "deliveries"}
+var drainedName = map[string]string{findingHistory: "findings", episodeHistory: "alarms", deliveryHistory: "deliveries", causeHistory: "causes"}
 
 // nextHistory gives the next number. What was drained is not in the table any more, so the number counts
 // on from there.

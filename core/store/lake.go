@@ -282,6 +282,8 @@ func (tx *Tx) SetDrained(name table.Name, upTo int64) error {
 		return tx.trimHistory(episodeHistory, upTo)
 	case table.Deliveries:
 		return tx.trimHistory(deliveryHistory, upTo)
+	case table.Causes:
+		return tx.trimHistory(causeHistory, upTo)
 	}
 	return nil
 }

@@ -238,6 +238,9 @@ const (
 	ClassConfiguration Class = "configuration"
 	ClassActivity      Class = "activity"
 	ClassHealth        Class = "health"
+	// ClassCause says that the actor behind an earlier change of a finding became known. It is routed to
+	// where that change went and to nobody else; no route asks for it.
+	ClassCause Class = "cause"
 )
 
 // The values of Change.Quiet: why a change is recorded but not sent one by one.
@@ -278,6 +281,8 @@ type Change struct {
 	Instance   string `json:"instance,omitempty"`
 	Quiet      string `json:"quiet,omitempty"`
 	Generation int64  `json:"generation"`
+	// Cause is the id of the cause, 0 where the change has none.
+	Cause int64 `json:"cause,omitempty"`
 	// Data is the finding, episode, item difference, event or report, as JSON.
 	Data json.RawMessage `json:"data,omitempty"`
 }

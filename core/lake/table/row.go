@@ -132,8 +132,8 @@ type Alarm struct {
 }
 
 // Cause is a row of causes: what is held to have changed a finding, as far as was known then. A later row
-// of the same finding and item number replaces an earlier one. The columns on the event are those of the
-// likeliest one, NULL where no collector saw any.
+// of the same cause replaces an earlier one. The columns on the event are those of the likeliest one, NULL
+// where no collector saw any.
 type Cause struct {
 	Number       int64  `parquet:"number,delta"`
 	Time         int64  `parquet:"time,timestamp(microsecond),delta"`
@@ -154,6 +154,10 @@ type Cause struct {
 	ActorName    string `parquet:"actor_name,optional,dict"`
 	Address      string `parquet:"origin_address,optional,dict"`
 	Record       []byte `parquet:"record,json"`
+	Cause        int64  `parquet:"cause"`
+	Revision     int64  `parquet:"revision"`
+	Step         string `parquet:"step,dict"`
+	Kind         string `parquet:"kind,dict"`
 }
 
 // Delivery is a row of deliveries: a state that a delivery came into.
