@@ -32,8 +32,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/cause"
+	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 	"github.com/regent-dev/regent/core/verdict"
@@ -77,7 +77,7 @@ func newDaemon(t *testing.T) *daemon {
 	causes := cause.New(cause.Options{Store: s, Events: journal{s}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return t0 }})
 	d.Backend = Backend{
 		Causes: causes,
-		Store: s, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return t0 },
+		Store:  s, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return t0 },
 		Status:     func(context.Context) (Status, error) { return Status{Version: "1"}, nil },
 		Instances:  func() []Instance { return []Instance{} },
 		Generation: func() Generation { return Generation{Number: 7} },
