@@ -12,6 +12,7 @@
 //	      │    ───── policy      which policies can apply; run them
 //	      │    ───── compliance  the life of findings
 //	      │    ───── alarm       windows; the life of episodes
+//	      │    ───── cause       what changed a finding; events that may tell who did it
 //	      ▼
 //	    store       one transaction: journal, versions, verdicts, findings, episodes, changes, cursor
 //	      │ changes
@@ -39,7 +40,7 @@
 //	daemon                                       wiring
 //	pipeline  api  reload  config  host          each may use what is below
 //	judge                                        running policies on records
-//	intake  compliance  alarm  route  deliver  channel
+//	intake  compliance  alarm  cause  route  deliver  channel
 //	                                             stages: never each other
 //	policy  store  lake  blob                    engines
 //	record  verdict  diag                        vocabulary: nothing of ours

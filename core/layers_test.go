@@ -50,8 +50,8 @@ var rules = []rule{
 		why: "our plugins get what every author gets",
 	},
 	{
-		from:    []string{"core/intake", "core/compliance", "core/alarm", "core/route", "core/deliver", "core/channel"},
-		forbids: []string{module + "core/channel", module + "core/intake", module + "core/compliance", module + "core/alarm", module + "core/route", module + "core/deliver", module + "core/pipeline", module + "core/host", module + "core/config", module + "core/policy"},
+		from:    []string{"core/intake", "core/compliance", "core/alarm", "core/cause", "core/route", "core/deliver", "core/channel"},
+		forbids: []string{module + "core/channel", module + "core/intake", module + "core/compliance", module + "core/alarm", module + "core/cause", module + "core/route", module + "core/deliver", module + "core/pipeline", module + "core/host", module + "core/config", module + "core/policy"},
 		why:     "stages meet in the pipeline and in the daemon, never in one another",
 	},
 	{
@@ -83,7 +83,7 @@ var rules = []rule{
 		why: "judging is the same whoever asks for it",
 	},
 	{
-		from: []string{"core/pipeline"}, forbids: []string{module + "core/host", module + "core/config", module + "core/route", module + "core/deliver", module + "core/api"},
+		from: []string{"core/pipeline"}, forbids: []string{module + "core/host", module + "core/config", module + "core/cause", module + "core/route", module + "core/deliver", module + "core/api"},
 		why: "the pipeline ends where changes are committed",
 	},
 }

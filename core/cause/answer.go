@@ -81,7 +81,8 @@ func Paths(denials []verdict.Denial) []string {
 // Related returns the ids of the events that may belong to versions of one resource, by the version's
 // number: those on the resource that succeeded and changed something, from when the version before was last
 // seen until a little after the capture. versions are newest first and follow one another; before is the
-// one before the last of them, nil where there is none.
+// one before the last of them, nil where there is none. Of a resource with very many events in that time
+// the last 10,000 are looked at.
 func (l *Linker) Related(ctx context.Context, versions []*store.Current, before *store.Current) (map[int64][]string, error) {
 	if len(versions) == 0 {
 		return nil, nil
@@ -106,7 +107,7 @@ func (l *Linker) Related(ctx context.Context, versions []*store.Current, before 
 			to = sub.to
 		}
 	}
-	events, _, err := l.events(ctx, &versions[0].Item, from, to)
+	events, _, err := l.events(ctx, &versions[0].Item, from, to, relatedPages)
 	if err != nil {
 		return nil, fmt.Errorf("look for events on %s: %w", versions[0].Item.Key, err)
 	}

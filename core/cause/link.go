@@ -19,9 +19,11 @@ const (
 	// reach is how far back events are looked for where the version before was last seen long ago: the
 	// change was made some time since then.
 	reach = 24 * time.Hour
-	// pageLen and pages bound how many events are looked at for one name of a resource.
+	// pageLen and pages bound how many events are looked at for one name of a resource, the last ones.
 	pageLen = 250
 	pages   = 4
+	// relatedPages is the same where the versions of a page of history are looked at together.
+	relatedPages = 40
 	// maxChanges and maxValue bound what a cause repeats of the fields that changed.
 	maxChanges = 50
 	maxValue   = 2 << 10
@@ -299,7 +301,7 @@ func (l *Linker) find(ctx context.Context, all []*work, see *seen) error {
 		f, done := looked[k]
 		if !done && !none {
 			var err error
-			if f.events, f.cut, err = l.events(ctx, w.subject.item, w.subject.from, w.subject.to); err != nil {
+			if f.events, f.cut, err = l.events(ctx, w.subject.item, w.subject.from, w.subject.to, pages); err != nil {
 				return fmt.Errorf("look for events on %s: %w", w.subject.item.Key, err)
 			}
 			looked[k] = f
@@ -328,7 +330,7 @@ func name(c *verdict.Cause, candidates []verdict.Candidate) {
 }
 
 // events looks for the events on a resource between two times, by each of its names.
-func (l *Linker) events(ctx context.Context, it *record.Item, from, to time.Time) (out []store.EventRow, cut bool, err error) {
+func (l *Linker) events(ctx context.Context, it *record.Item, from, to time.Time, pages int) (out []store.EventRow, cut bool, err error) {
 	names := []string{it.ResourceID}
 	for _, n := range []string{it.ResourceName, it.ARN} {
 		if n != "" && !slices.Contains(names, n) {

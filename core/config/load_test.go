@@ -165,3 +165,34 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestCause reads what the README shows of causes, and the defaults.
+func TestCause(t *testing.T) {
+	t.Parallel()
+	c, problems, _ := Load(filepath.Join("..", "..", "testdata", "config", "good", "cause.hcl"), Options{Environ: noEnv})
+	if err := relevant(problems).Err(); err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "config", "good", "cause.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(text), "\n\n")
+	if !strings.Contains(string(readme), "```hcl\n"+shown+"```") {
+		t.Error("README.md does not show testdata/config/good/cause.hcl as it is")
+	}
+	if r := c.Routes[0]; r.WaitForActor != 10*time.Minute || !r.FollowUp || c.Cause != (Cause{Before: 15 * time.Minute, After: 5 * time.Minute}) {
+		t.Errorf("%+v, %+v", c.Cause, r)
+	}
+	c, problems, _ = Load(filepath.Join("..", "..", "testdata", "config", "good", "first.hcl"), Options{Environ: noEnv})
+	if err := relevant(problems).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.Routes[0]; r.WaitForActor != 0 || r.FollowUp || c.Cause != (Cause{Before: 15 * time.Minute, After: 5 * time.Minute}) {
+		t.Errorf("%+v, %+v", c.Cause, r)
+	}
+}

@@ -139,7 +139,9 @@ func (l *loader) route(b *hcl.Block) {
 	l.duration(raw.GroupInterval, "group_interval", &r.GroupInterval)
 	l.duration(raw.Repeat, "repeat", &r.Repeat)
 	l.actor(raw.WaitForActor, r)
-	r.FollowUp = raw.FollowUp
+	if r.FollowUp = raw.FollowUp; r.FollowUp && !slices.Contains(r.On, verdict.ClassCompliance) {
+		l.errorf(b.DefRange, "Nothing to follow up", "follow_up tells who caused findings, and this route has none: add \"compliance\" to on, or leave it out.")
+	}
 	r.Notify = l.notifiers(raw.Notify)
 	l.c.Routes = append(l.c.Routes, r)
 }

@@ -3,6 +3,7 @@ package route
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -45,12 +46,20 @@ func (r *Router) describe(tx *store.Tx, changes []verdict.Change, known map[int6
 	return nil
 }
 
+// cause reads a cause. One that cannot be read holds up no notification.
 func (r *Router) cause(tx *store.Tx, id int64) (*store.CauseRow, error) {
 	row, err := tx.Cause(id)
+	if errors.Is(err, store.ErrCorrupt) {
+		r.o.Log.Error("a cause cannot be read, and is not told", "err", err)
+		return nil, nil
+	}
 	if err != nil || row == nil || r.o.Describe == nil {
 		return row, err
 	}
-	return row, r.o.Describe(tx, row)
+	if err := r.o.Describe(tx, row); err != nil {
+		r.o.Log.Error("what changed a finding cannot be read, and is not told", "finding", row.Finding, "err", err)
+	}
+	return row, nil
 }
 
 // cause returns what is known of a cause, nil where it was let go of.

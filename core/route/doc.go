@@ -11,5 +11,9 @@
 // out. Those of a first judgement go into one summary per route, sent once nothing more has come for a
 // while. The health of a notifier is never routed to that notifier.
 //
+// A finding may be held back until its actor is known, apart from its group, and be followed up by one
+// further notification where that comes later. Package cause writes a change when an actor becomes known,
+// which goes to whoever was held back or told without one; both are written down beside the groups.
+//
 // The package sends nothing: package deliver does.
 package route

@@ -63,6 +63,7 @@ func Suite(t *testing.T, open func(t *testing.T) *Store) {
 		{"retention of versions", suiteRetainVersions},
 		{"retention of events", suiteRetainEvents},
 		{"duplicates of what is drained", suiteDrainedDuplicates},
+		{"causes", suiteCauses},
 		{"states", suiteStates},
 		{"manifest", suiteManifest},
 		{"retention of the rest", suiteRetainRest},

@@ -115,16 +115,20 @@ func alertmanager(n sdk.Notification) ([]byte, http.Header, error) {
 		if !c.Active {
 			a.EndsAt = c.At
 		}
+		if c.Cause != nil && c.Cause.Text != "" {
+			a.Annotations["cause"] = c.Cause.Text
+		}
 		m.Alerts = append(m.Alerts, a)
 	}
 	b, err := json.Marshal(m)
 	return b, http.Header{"Content-Type": {"application/json"}}, err
 }
 
-// Slack refuses longer texts.
+// Slack refuses longer texts, and more elements.
 const (
-	slackHeader  = 150
-	slackSection = 2900
+	slackHeader   = 150
+	slackSection  = 2900
+	slackElements = 10
 )
 
 func slack(n sdk.Notification) ([]byte, http.Header, error) {
@@ -142,6 +146,21 @@ func slack(n sdk.Notification) ([]byte, http.Header, error) {
 	blocks := []block{
 		{Type: "header", Text: &text{"plain_text", cut(title, slackHeader)}},
 		{Type: "section", Text: &text{"mrkdwn", cut(escape(n.Text), slackSection)}},
+	}
+	var causes []text
+	for _, c := range n.Changes {
+		// The text names the actors of the changes that it lists.
+		if c.Cause == nil || c.Cause.Text == "" || strings.Contains(n.Text, c.Cause.Text) || len(causes) == slackElements {
+			continue
+		}
+		line := c.Cause.Text
+		if c.Resource != nil {
+			line = c.Resource.ResourceID + ": " + line
+		}
+		causes = append(causes, text{"mrkdwn", cut(escape(line), slackSection)})
+	}
+	if len(causes) > 0 {
+		blocks = append(blocks, block{Type: "context", Elements: causes})
 	}
 	foot := fmt.Sprintf("%s · route %s · %s", n.Class, n.Route, n.Source)
 	if n.Truncated > 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -59,6 +60,44 @@ func TestFormats(t *testing.T) {
 				t.Errorf("signature %q does not fit the body", sig)
 			}
 		})
+	}
+}
+
+// TestCause holds that the formats for people and Alertmanager say who made a change.
+func TestCause(t *testing.T) {
+	t.Parallel()
+	n := notification()
+	n.Changes = []sdk.Change{
+		{Key: "known", Resource: &sdk.Resource{ResourceID: "b1"}, Cause: &sdk.Cause{Text: "changed by eve from 198.51.100.7 via box:PutSize", Actor: &sdk.Actor{ID: "eve"}}},
+		{Key: "unknown", Resource: &sdk.Resource{ResourceID: "b2"}, Cause: &sdk.Cause{Text: "actor unknown: <nobody>"}},
+		{Key: "new", Cause: &sdk.Cause{}},
+		{Key: "alarm"},
+	}
+	n.Text = "b1: NON_COMPLIANT (changed by eve from 198.51.100.7 via box:PutSize)"
+	body, _, err := alertmanager(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var am amMessage
+	if err := json.Unmarshal(body, &am); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"changed by eve from 198.51.100.7 via box:PutSize", "actor unknown: <nobody>", "", ""} {
+		if got, has := am.Alerts[i].Annotations["cause"]; got != want || has != (want != "") {
+			t.Errorf("alert %d: cause %q, want %q", i, got, want)
+		}
+	}
+	body, _, err = slack(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain any
+	if err := json.Unmarshal(body, &plain); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprint(plain)
+	if strings.Count(text, "changed by eve from 198.51.100.7 via box:PutSize") != 1 || !strings.Contains(text, "b2: actor unknown: &lt;nobody&gt;") {
+		t.Errorf("slack says %s", text)
 	}
 }
 
