@@ -586,3 +586,59 @@ func TestTrim(t *testing.T) {
 		t.Errorf("%d in the history", n)
 	}
 }
+
+// busy commits something whenever events are looked up.
+type busy struct {
+	journal
+	meanwhile func()
+}
+
+func (b *busy) Events(ctx context.Context, f store.EventFilter) ([]store.EventRow, string, error) {
+	page, next, err := b.journal.Events(ctx, f)
+	if m := b.meanwhile; m != nil {
+		b.meanwhile = nil
+		m()
+	}
+	return page, next, err
+}
+
+// TestMeanwhile commits the event after it was looked for and before that is written down, with the cause
+// due for the first time, by another event, and of another resource.
+func TestMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []string{"new", "marked", "dependency"} {
+		b := newBench(t)
+		late := func() { b.record(event(t, "e", "eve", "box:PutSize", box("b"), t0.Add(-time.Second))) }
+		events := &busy{journal: journal{b.store}}
+		b.l.o.Events = events
+		var id int64
+		switch c {
+		case "new":
+			id = b.finding("b")
+			events.meanwhile = late
+		case "marked":
+			id = b.finding("b")
+			b.link()
+			b.record(event(t, "look", "bob", "box:GetBox", box("b"), t0))
+			events.meanwhile = late
+		case "dependency":
+			b.put(item(t, "b", `{"open":true}`, t0.Add(-time.Hour)))
+			b.put(item(t, "b", `{"open":false}`, t0))
+			mine := item(t, "mine", `{}`, t0)
+			resource, version := b.put(mine)
+			id = b.changed(resource, &mine, verdict.Cause{
+				Finding: "F", Step: verdict.CauseOpened, Kind: verdict.CauseDependency, At: t0, Version: version, Subject: verdict.Subject(mine.Key),
+				Reads: []verdict.Read{{ResourceType: "Test::Box::Box", ResourceID: "b", Found: true}},
+			})
+			events.meanwhile = late
+		}
+		b.link()
+		if events.meanwhile != nil {
+			t.Fatalf("%s: nothing was looked up", c)
+		}
+		b.link()
+		if got := b.cause(id); got.Actor == nil || got.Actor.ID != "eve" {
+			t.Errorf("%s: %s", c, who(got.Cause))
+		}
+	}
+}

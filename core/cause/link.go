@@ -32,7 +32,6 @@ const (
 // work is a cause that is being linked.
 type work struct {
 	row     store.CauseRow
-	was     time.Time
 	subject *subject
 	// watch is set where events are to be waited for on another resource or of another time than before.
 	watch *store.CauseWatch
@@ -52,7 +51,7 @@ func (l *Linker) step(ctx context.Context) (busy bool, next time.Time, err error
 			return err
 		}
 		for i := range rows {
-			w := &work{row: rows[i], was: rows[i].Due, next: rows[i].Cause}
+			w := &work{row: rows[i], next: rows[i].Cause}
 			if err := l.prepare(tx, w); err != nil {
 				// One that cannot be read holds up no other.
 				l.o.Log.Error("a cause cannot be linked; it is tried again", "finding", w.row.Finding, "in", again, "err", err)
@@ -400,7 +399,7 @@ func (l *Linker) writeOne(tx *store.Tx, w *work, now time.Time, tell bool) (told
 	row := w.row
 	if w.failed {
 		row.Due = now.Add(again)
-		return false, tx.PutCause(&row, w.was, false)
+		return false, tx.PutCause(&row, false)
 	}
 	row.Cause = w.next
 	settled := !now.Before(row.Until)
@@ -432,7 +431,7 @@ func (l *Linker) writeOne(tx *store.Tx, w *work, now time.Time, tell bool) (told
 	if revised {
 		row.Revision = old.Revision + 1
 	}
-	if err := tx.PutCause(&row, w.was, revised); err != nil {
+	if err := tx.PutCause(&row, revised); err != nil {
 		return false, err
 	}
 	if row.Watched != 0 {

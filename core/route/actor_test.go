@@ -49,7 +49,7 @@ func (b *bench) known(c verdict.Change, actor string) {
 		}
 		name(&row.Cause, actor)
 		row.Revision++
-		if err := tx.PutCause(row, row.Due, true); err != nil {
+		if err := tx.PutCause(row, true); err != nil {
 			return err
 		}
 		c.Class, c.Message = verdict.ClassCause, row.Text

@@ -16,6 +16,8 @@ type CauseRow struct {
 	Resource, Watched int64
 	// Due is when it is to be looked at again, and zero once it is settled.
 	Due time.Time
+	// marks counts how often events made it due.
+	marks int64
 }
 
 // AddCause appends a cause, gives it its id, and returns that. Where it has a revision already it goes to
@@ -28,7 +30,7 @@ func (tx *Tx) AddCause(r *CauseRow) (int64, error) {
 	r.ID = id
 	body, err := tx.packJSON("cause", r.Cause)
 	if err == nil {
-		err = tx.run(`INSERT INTO causes (id, finding, resource, watched, due, body) VALUES (?, ?, ?, ?, ?, ?)`,
+		err = tx.run(`INSERT INTO causes (id, finding, resource, watched, due, marks, body) VALUES (?, ?, ?, ?, ?, 0, ?)`,
 			id, r.Finding, r.Resource, r.Watched, micros(r.Due), body)
 	}
 	if err == nil && r.Revision > 0 {
@@ -40,12 +42,11 @@ func (tx *Tx) AddCause(r *CauseRow) (int64, error) {
 	return id, nil
 }
 
-// PutCause writes what a look at a cause brought, unless events that came meanwhile made it due at another
-// time than was: then only the cause itself is written, and it stays due. revised says that there is a new
-// revision, which goes to the history.
-func (tx *Tx) PutCause(r *CauseRow, was time.Time, revised bool) error {
+// PutCause writes what a look at a cause brought. Where events made it due since it was read it stays due.
+// revised says that there is a new revision, which is written and goes to the history.
+func (tx *Tx) PutCause(r *CauseRow, revised bool) error {
 	if !revised {
-		err := tx.run(`UPDATE causes SET due = ?, watched = ? WHERE id = ? AND due = ?`, micros(r.Due), r.Watched, r.ID, micros(was))
+		err := tx.run(`UPDATE causes SET due = CASE WHEN marks = ? THEN ? ELSE due END, watched = ? WHERE id = ?`, r.marks, micros(r.Due), r.Watched, r.ID)
 		if err != nil {
 			return fmt.Errorf("write cause %d: %w", r.ID, err)
 		}
@@ -53,8 +54,8 @@ func (tx *Tx) PutCause(r *CauseRow, was time.Time, revised bool) error {
 	}
 	body, err := tx.packJSON("cause", r.Cause)
 	if err == nil {
-		err = tx.run(`UPDATE causes SET due = CASE WHEN due = ? THEN ? ELSE due END, watched = ?, body = ? WHERE id = ?`,
-			micros(was), micros(r.Due), r.Watched, body, r.ID)
+		err = tx.run(`UPDATE causes SET due = CASE WHEN marks = ? THEN ? ELSE due END, watched = ?, body = ? WHERE id = ?`,
+			r.marks, micros(r.Due), r.Watched, body, r.ID)
 	}
 	if err == nil {
 		err = tx.addHistory(causeHistory, micros(r.At), body)
@@ -65,7 +66,7 @@ func (tx *Tx) PutCause(r *CauseRow, was time.Time, revised bool) error {
 	return nil
 }
 
-const causeColumns = `SELECT id, resource, watched, due, body FROM causes`
+const causeColumns = `SELECT id, resource, watched, due, marks, body FROM causes`
 
 func (tx *Tx) causes(query string, args ...any) ([]CauseRow, error) {
 	var out []CauseRow
@@ -74,7 +75,7 @@ func (tx *Tx) causes(query string, args ...any) ([]CauseRow, error) {
 		var c CauseRow
 		var due int64
 		var body []byte
-		err := r.Scan(&c.ID, &c.Resource, &c.Watched, &due, &body)
+		err := r.Scan(&c.ID, &c.Resource, &c.Watched, &due, &c.marks, &body)
 		c.Due = fromMicros(due)
 		out, bodies = append(out, c), append(bodies, body)
 		return err
@@ -118,10 +119,10 @@ func (tx *Tx) NextCause() (time.Time, bool, error) {
 	return fromMicros(due.Int64), due.Valid, err
 }
 
-// MarkCauses makes the causes that wait for events on a resource due, where they are not due earlier, and
-// returns how many.
+// MarkCauses makes the causes that wait for events on a resource due, at the latest at a time, and returns
+// how many.
 func (tx *Tx) MarkCauses(watched int64, due time.Time) (int64, error) {
-	n, err := tx.exec(`UPDATE causes SET due = ? WHERE watched = ? AND due > ?`, micros(due), watched, micros(due))
+	n, err := tx.exec(`UPDATE causes SET marks = marks + 1, due = CASE WHEN due > ? THEN ? ELSE due END WHERE watched = ? AND due > 0`, micros(due), micros(due), watched)
 	if err != nil {
 		return 0, fmt.Errorf("mark causes: %w", err)
 	}

@@ -1,11 +1,13 @@
 -- What changed findings. resource is that of the finding, watched the one whose events may tell who did
--- it, 0 where events have no part in it. due is when it is to be looked at again, 0 once it is settled.
+-- it, 0 where events have no part in it. due is when it is to be looked at again, 0 once it is settled; marks
+-- counts the events that made it due, so that one that comes during a look is not lost.
 CREATE TABLE causes (
   id       BIGINT PRIMARY KEY,
   finding  TEXT NOT NULL,
   resource BIGINT NOT NULL,
   watched  BIGINT NOT NULL,
   due      BIGINT NOT NULL,
+  marks    BIGINT NOT NULL,
   body     BYTEA NOT NULL
 );
 CREATE INDEX causes_by_resource ON causes (resource, id);
