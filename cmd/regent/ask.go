@@ -350,7 +350,7 @@ func newFindings(c *client) *cobra.Command {
 	ls.Flags().IntVar(&limit, "limit", 100, "how many")
 	var sp printer
 	show := &cobra.Command{
-		Use: "show ID", Short: "Show a finding with the path and value that made it, and what opened it", Args: cobra.ExactArgs(1),
+		Use: "show ID", Short: "Show a finding with the path and value that made it, what changed it, and who", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var f api.FindingDetail
 			if err := c.call(cmd.Context(), http.MethodGet, "/v1/findings/"+url.PathEscape(args[0]), nil, nil, &f); err != nil {

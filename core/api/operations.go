@@ -317,7 +317,7 @@ func (s *Server) registerFindings(api huma.API) {
 			return out, err
 		})
 	})
-	operation(api, RoleRead, http.MethodGet, "/v1/findings/{id}", "getFinding", "One finding with what opened it", func(ctx context.Context, in *struct {
+	operation(api, RoleRead, http.MethodGet, "/v1/findings/{id}", "getFinding", "One finding with what changed it, and who", func(ctx context.Context, in *struct {
 		ID string `path:"id"`
 	},
 	) (FindingDetail, error) {

@@ -81,7 +81,7 @@ type Backend struct {
 	Audit  func(ctx context.Context, a Audit) error
 	Gather prometheus.Gatherer
 	// Query answers questions in SQL.
-	Query func(ctx context.Context, r query.Request) (*query.Result, error)
+	Query  func(ctx context.Context, r query.Request) (*query.Result, error)
 	Causes Causes
 }
 

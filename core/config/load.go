@@ -50,7 +50,7 @@ func Load(path string, o Options) (*Config, diag.Problems, Sources) {
 			Path: path, Plugins: map[string]*Plugin{}, Overrides: map[verdict.PolicyID]*Policy{},
 			NotifyMaxAge: 24 * time.Hour, Query: defaultQuery, Log: Log{Level: "info", Format: "text"},
 			Cause: Cause{Before: 15 * time.Minute, After: 5 * time.Minute},
-			Lake: Lake{DrainEvery: time.Minute, CacheBytes: 1 << 30}, Retention: defaultRetention(),
+			Lake:  Lake{DrainEvery: time.Minute, CacheBytes: 1 << 30}, Retention: defaultRetention(),
 		},
 	}
 	files := l.read(path)
