@@ -16,6 +16,9 @@ func (l *Linker) Describe(tx *store.Tx, r *store.CauseRow) error {
 	if r.Revision > 0 {
 		return nil
 	}
+	if r.Kind != verdict.CauseDependency {
+		return nil
+	}
 	w := &work{row: *r, next: r.Cause}
 	if err := l.prepare(tx, w); err != nil {
 		return fmt.Errorf("describe cause %d: %w", r.ID, err)
@@ -97,8 +100,9 @@ func (l *Linker) Related(ctx context.Context, versions []*store.Current, before 
 			prev = versions[i+1]
 		}
 		if prev != nil {
-			sub.before, sub.since = &prev.Item, prev.Confirmed
+			sub.since = prev.Confirmed
 		}
+		sub.first = prev == nil
 		subjects[i] = sub
 		if from.IsZero() || sub.from.Before(from) {
 			from = sub.from

@@ -30,6 +30,8 @@ const (
 	keep = 50
 	// tidy is how often what is waited for no longer is let go of.
 	tidy = time.Minute
+	// slack is by how much more than needed a resource is watched.
+	slack = 10 * time.Minute
 
 	metaSources = "cause/sources"
 )
@@ -152,8 +154,10 @@ func readSources(tx *store.Tx) (names []record.Instance, err error) {
 	return names, err
 }
 
-// Changed writes down what changed the finding of a resource, and returns the id of the cause.
-func (l *Linker) Changed(tx *store.Tx, resource int64, it *record.Item, c verdict.Cause) (int64, error) {
+// Changed writes down what changed the finding of a resource, and returns the id of the cause. it is the
+// version that was judged, before the one whose place it took, nil where there was none. What differs is
+// noted at once, where both are at hand: reading them again later costs several times that.
+func (l *Linker) Changed(tx *store.Tx, resource int64, it *record.Item, before *store.Current, c verdict.Cause) (int64, error) {
 	row := &store.CauseRow{Cause: c, Resource: resource}
 	if !c.Kind.Seen() {
 		row.Revision, row.Text = 1, settledText(&row.Cause)
@@ -163,7 +167,9 @@ func (l *Linker) Changed(tx *store.Tx, resource int64, it *record.Item, c verdic
 	row.Due, row.Until = now, now.Add(Follow)
 	if c.Kind == verdict.CauseVersion {
 		row.Watched = resource
-		row.From, row.To = c.At.Add(-s.Before), c.At.Add(s.After)
+		if err := compare(&row.Cause, s, it, before); err != nil {
+			return 0, err
+		}
 		if _, err := l.watch(tx, watchOf(row, resource, it)); err != nil {
 			return 0, err
 		}
@@ -197,10 +203,13 @@ func (l *Linker) watch(tx *store.Tx, w store.CauseWatch) (bool, error) {
 		}
 	}
 	room := known || len(l.index.watches)+len(l.fresh) < l.index.max
-	next, changed := merge(have, known, w)
-	if !changed {
+	if known && covers(have, w) {
 		return room, nil
 	}
+	// A little more than is asked for, so that a resource that changes all the time is not written all the
+	// time.
+	w.To, w.Until = w.To.Add(slack), w.Until.Add(slack)
+	next := merge(have, known, w)
 	next.ID, next.Name, next.ARN = w.ID, w.Name, w.ARN
 	l.fresh[w.Resource] = next
 	return room, tx.PutCauseWatch(next)

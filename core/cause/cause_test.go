@@ -136,14 +136,23 @@ func (b *bench) finding(id string) int64 {
 	it := item(b.t, id, `{"size":9,"lid":false}`, t0)
 	// Until a quarter of an hour before it was seen as it was.
 	b.put(item(b.t, id, `{"size":1,"lid":true}`, t0.Add(-15*time.Minute)))
+	var before *store.Current
+	if err := b.store.View(b.t.Context(), func(tx *store.Tx) (err error) { before, err = tx.Current(it.Key); return err }); err != nil {
+		b.t.Fatal(err)
+	}
 	resource, version := b.put(it)
-	return b.changed(resource, &it, verdict.Cause{
+	return b.replaced(resource, &it, before, verdict.Cause{
 		Finding: "F" + id, Policy: "compliance.test.small", Subject: verdict.Subject(it.Key), Step: verdict.CauseOpened, Kind: verdict.CauseVersion,
 		Outcome: verdict.NonCompliant, At: t0, Version: version, Paths: []string{"/configuration/size"},
 	})
 }
 
-func (b *bench) changed(resource int64, it *record.Item, c verdict.Cause) (id int64) {
+func (b *bench) changed(resource int64, it *record.Item, c verdict.Cause) int64 {
+	b.t.Helper()
+	return b.replaced(resource, it, nil, c)
+}
+
+func (b *bench) replaced(resource int64, it *record.Item, before *store.Current, c verdict.Cause) (id int64) {
 	b.t.Helper()
 	b.update(func(tx *store.Tx) error {
 		f := verdict.Finding{ID: c.Finding, Policy: c.Policy, Subject: c.Subject, Status: verdict.Open, Outcome: c.Outcome, Severity: verdict.High, FirstSeen: t0, LastSeen: t0}
@@ -151,7 +160,7 @@ func (b *bench) changed(resource int64, it *record.Item, c verdict.Cause) (id in
 			return err
 		}
 		var err error
-		id, err = b.l.Changed(tx, resource, it, c)
+		id, err = b.l.Changed(tx, resource, it, before, c)
 		return err
 	})
 	return id
@@ -399,7 +408,7 @@ func TestRolledBack(t *testing.T) {
 	c := verdict.Cause{Finding: "F", Step: verdict.CauseOpened, Kind: verdict.CauseVersion, At: t0, Version: version, Subject: verdict.Subject(it.Key)}
 	broken := fmt.Errorf("no")
 	if err := b.store.Update(t.Context(), func(tx *store.Tx) error {
-		if _, err := b.l.Changed(tx, resource, &it, c); err != nil {
+		if _, err := b.l.Changed(tx, resource, &it, nil, c); err != nil {
 			return err
 		}
 		return broken

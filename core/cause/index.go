@@ -35,10 +35,15 @@ func newIndex(limit int) *index {
 	return &index{seed: maphash.MakeSeed(), max: limit, watches: map[int64]watch{}, byKey: map[uint64]int64{}, more: map[uint64][]int64{}}
 }
 
-// merge widens what is waited for on a resource, and reports whether that changed anything.
-func merge(have store.CauseWatch, known bool, w store.CauseWatch) (store.CauseWatch, bool) {
+// covers reports whether what is waited for on a resource is waited for already.
+func covers(have, w store.CauseWatch) bool {
+	return !w.From.Before(have.From) && !w.To.After(have.To) && !w.Until.After(have.Until)
+}
+
+// merge widens what is waited for on a resource.
+func merge(have store.CauseWatch, known bool, w store.CauseWatch) store.CauseWatch {
 	if !known {
-		return w, true
+		return w
 	}
 	out := have
 	if w.From.Before(out.From) {
@@ -50,7 +55,7 @@ func merge(have store.CauseWatch, known bool, w store.CauseWatch) (store.CauseWa
 	if w.Until.After(out.Until) {
 		out.Until = w.Until
 	}
-	return out, out != have
+	return out
 }
 
 // put sets what is waited for on a resource. It reports false where there is no room.

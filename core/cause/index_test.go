@@ -130,7 +130,7 @@ func TestManyOpen(t *testing.T) {
 					return err
 				}
 				c := verdict.Cause{Finding: fmt.Sprint("F", i), Step: verdict.CauseOpened, Kind: verdict.CauseVersion, At: t0, Version: r.Version, Subject: verdict.Subject(it.Key)}
-				if _, err := b.l.Changed(tx, r.Resource, &it, c); err != nil {
+				if _, err := b.l.Changed(tx, r.Resource, &it, nil, c); err != nil {
 					return err
 				}
 			}

@@ -103,7 +103,6 @@ func readSeen(tx *store.Tx, see *seen, all []*work) (err error) {
 // prepare finds the versions and what changed between them.
 func (l *Linker) prepare(tx *store.Tx, w *work) error {
 	c := &w.next
-	s := l.settings.Load()
 	var v *store.Current
 	var err error
 	if c.Kind == verdict.CauseDependency {
@@ -114,43 +113,51 @@ func (l *Linker) prepare(tx *store.Tx, w *work) error {
 	} else if v, err = tx.Version(c.Version); err != nil || v == nil {
 		return err
 	}
-	before, err := tx.Before(v)
-	if err != nil {
-		return err
-	}
 	w.subject = &subject{item: &v.Item, at: v.Item.CaptureTime}
 	sub := w.subject
-	sub.from, sub.to = sub.at.Add(-s.Before), sub.at.Add(s.After)
-	if c.Revision > 0 && !c.From.IsZero() && c.Kind == verdict.CauseVersion {
-		// The window stays what it was when the finding changed, whatever the configuration says since.
-		sub.from, sub.to = c.From, c.To
-	}
-	c.Changes, c.MoreChanges = nil, 0
-	if before != nil {
-		sub.before, sub.since = &before.Item, before.Confirmed
-		if before.Confirmed.Before(sub.from) {
-			sub.from = before.Confirmed
-			if least := sub.at.Add(-max(reach, s.Before)); sub.from.Before(least) {
-				sub.from = least
-			}
-		}
-		if c.Changes, c.MoreChanges, err = changes(&before.Item, &v.Item, c.Paths); err != nil {
+	if c.Kind == verdict.CauseDependency || c.ID == 0 {
+		// What changed was not at hand when this was written down.
+		before, err := tx.Before(v)
+		if err != nil {
 			return err
 		}
-		if c.Other != nil {
-			c.Other.Before = before.Version
-		} else {
-			c.Before = before.Version
+		if err := compare(c, l.settings.Load(), &v.Item, before); err != nil {
+			return err
 		}
 	}
-	sub.changes = c.Changes
-	c.From, c.To = sub.from, sub.to
+	sub.first, sub.since = c.Before == 0 && (c.Other == nil || c.Other.Before == 0), c.Since
+	sub.from, sub.to, sub.changes = c.From, c.To, c.Changes
 	if w.row.Watched != v.Resource || !c.From.Equal(w.row.From) || !c.To.Equal(w.row.To) {
 		w.row.Watched = v.Resource
 		watch := watchOf(&store.CauseRow{Cause: *c}, v.Resource, &v.Item)
 		w.watch = &watch
 	}
 	return nil
+}
+
+// compare fills in what changed between two versions, and between when events are looked for.
+func compare(c *verdict.Cause, s *Settings, now *record.Item, before *store.Current) error {
+	at := now.CaptureTime
+	c.From, c.To = at.Add(-s.Before), at.Add(s.After)
+	c.Changes, c.MoreChanges, c.Since = nil, 0, time.Time{}
+	if before == nil {
+		return nil
+	}
+	c.Since = before.Confirmed
+	if c.Since.Before(c.From) {
+		c.From = c.Since
+		if least := at.Add(-max(reach, s.Before)); c.From.Before(least) {
+			c.From = least
+		}
+	}
+	if c.Other != nil {
+		c.Other.Before = before.Version
+	} else {
+		c.Before = before.Version
+	}
+	var err error
+	c.Changes, c.MoreChanges, err = changes(&before.Item, now, c.Paths)
+	return err
 }
 
 // other finds the version of another resource whose change the verdict's look-ups tell of.

@@ -49,8 +49,8 @@ const most = 5
 // subject is what candidates are ranked for.
 type subject struct {
 	item *record.Item
-	// before is nil where the version is the resource's first.
-	before *record.Item
+	// first is true where the version is the resource's first.
+	first bool
 	// at is the capture; since is until when the version before is known to have been in force.
 	at, since, from, to time.Time
 	changes             []verdict.FieldChange
@@ -123,7 +123,7 @@ func score(s *subject, row *store.EventRow, words map[string]bool) (verdict.Cand
 	switch {
 	case s.item.Status.Gone() && kind == effectDeletes:
 		add(scoreFit, "it deletes, and the resource is gone")
-	case s.before == nil && kind == effectCreates:
+	case s.first && kind == effectCreates:
 		add(scoreFit, "it creates, and the resource is new")
 	default:
 		for _, w := range splitWords(actionName(ev.Action)) {

@@ -47,9 +47,9 @@ func TestRank(t *testing.T) {
 }
 
 func testSubject(t *testing.T) *subject {
-	before, now := item(t, "b", `{"size":1}`, t0.Add(-time.Hour)), item(t, "b", `{"size":9}`, t0)
+	now := item(t, "b", `{"size":9}`, t0)
 	return &subject{
-		item: &now, before: &before, at: t0, since: t0.Add(-10 * time.Minute), from: t0.Add(-15 * time.Minute), to: t0.Add(5 * time.Minute),
+		item: &now, at: t0, since: t0.Add(-10 * time.Minute), from: t0.Add(-15 * time.Minute), to: t0.Add(5 * time.Minute),
 		changes: []verdict.FieldChange{{Op: "replace", Path: "/configuration/size"}},
 	}
 }
@@ -63,7 +63,7 @@ func TestFit(t *testing.T) {
 		{Number: 3, Event: event(t, "delete", "a", "box:DeleteBox", box("b"), t0.Add(-time.Minute))},
 	}
 	fresh, gone := testSubject(t), testSubject(t)
-	fresh.before, fresh.changes = nil, nil
+	fresh.first, fresh.changes = true, nil
 	deleted := gone.item.Gone(record.StatusDeleted, t0)
 	gone.item, gone.changes = &deleted, nil
 	for want, s := range map[string]*subject{"create": fresh, "delete": gone, "put": testSubject(t)} {

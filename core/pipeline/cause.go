@@ -15,8 +15,9 @@ import (
 // the transaction that commits both.
 type Causes interface {
 	// Changed notes what changed the finding of a resource and returns the id under which it did. The item
-	// is the version that was judged; it is nil where no event can have a part in it.
-	Changed(tx *store.Tx, resource int64, it *record.Item, c verdict.Cause) (int64, error)
+	// is the version that was judged; it is nil where no event can have a part in it. before is the version
+	// that a new one took the place of, nil where there was none.
+	Changed(tx *store.Tx, resource int64, it *record.Item, before *store.Current, c verdict.Cause) (int64, error)
 	// Recorded is told of the new events of an instance.
 	Recorded(tx *store.Tx, inst record.Instance, events []record.Event) error
 }
@@ -52,7 +53,7 @@ func sameJSON(a, b json.RawMessage) bool {
 }
 
 // cause notes what took a finding a step further, and returns the id of that, 0 where it went none.
-func (c *commit) cause(it *record.Item, resource, version int64, was, now *verdict.Verdict, old, next *verdict.Finding, newVersion bool) (int64, error) {
+func (c *commit) cause(it *record.Item, resource, version int64, was, now *verdict.Verdict, old, next *verdict.Finding, replaced *store.Current, newVersion bool) (int64, error) {
 	if c.p.causes == nil || next == nil || next == old {
 		return 0, nil
 	}
@@ -88,7 +89,7 @@ func (c *commit) cause(it *record.Item, resource, version int64, was, now *verdi
 	default:
 		cause.Kind = verdict.CauseTime
 	}
-	id, err := c.p.causes.Changed(c.tx, resource, it, cause)
+	id, err := c.p.causes.Changed(c.tx, resource, it, replaced, cause)
 	if err != nil {
 		return 0, fmt.Errorf("note what changed finding %s: %w", next.ID, err)
 	}
@@ -106,7 +107,7 @@ func (c *commit) settledCause(resource int64, next *verdict.Finding, step verdic
 	if kind == verdict.CausePolicy {
 		cause.Rules = &verdict.RulesChange{PolicyBefore: next.Evidence.Policy, ParametersBefore: next.Evidence.Parameters, Generation: c.gen.Number}
 	}
-	id, err := c.p.causes.Changed(c.tx, resource, nil, cause)
+	id, err := c.p.causes.Changed(c.tx, resource, nil, nil, cause)
 	if err != nil {
 		return 0, fmt.Errorf("note what changed finding %s: %w", next.ID, err)
 	}

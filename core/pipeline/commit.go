@@ -163,7 +163,7 @@ func (c *commit) items(ctx context.Context, j *job, prep *prepared, seq int64) (
 		if err := c.newVersion(it, before, res, first); err != nil {
 			return 0, err
 		}
-		if err := c.verdicts(it, res.Resource, res.Version, verdicts, true, first); err != nil {
+		if err := c.verdicts(it, res.Resource, res.Version, verdicts, res.Before, true, first); err != nil {
 			return 0, err
 		}
 	}
@@ -205,8 +205,9 @@ func (c *commit) newVersion(it *record.Item, before *judge.Version, res store.It
 	return c.dependents(it)
 }
 
-// verdicts writes the verdicts on a resource and what follows from them.
-func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdict.Verdict, newVersion, first bool) error {
+// verdicts writes the verdicts on a resource and what follows from them. replaced is the version whose place
+// a new one took, nil where there is none.
+func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdict.Verdict, replaced *store.Current, newVersion, first bool) error {
 	if len(now) == 0 {
 		return nil
 	}
@@ -229,7 +230,7 @@ func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdic
 				return fmt.Errorf("write what %s read: %w", v.Policy, err)
 			}
 		}
-		if err := c.finding(it, resource, version, v, was, newVersion, first); err != nil {
+		if err := c.finding(it, resource, version, v, was, replaced, newVersion, first); err != nil {
 			return err
 		}
 	}
@@ -242,7 +243,7 @@ func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdic
 }
 
 // finding takes one verdict's finding a step further.
-func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Verdict, was *verdict.Verdict, newVersion, first bool) error {
+func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Verdict, was *verdict.Verdict, replaced *store.Current, newVersion, first bool) error {
 	var before verdict.Outcome
 	if was != nil {
 		before = was.Outcome
@@ -275,7 +276,7 @@ func (c *commit) finding(it *record.Item, resource, version int64, v verdict.Ver
 			return fmt.Errorf("write finding of %s on %s: %w", v.Policy, it.Key, err)
 		}
 	}
-	cause, err := c.cause(it, resource, version, was, &v, old, next, newVersion)
+	cause, err := c.cause(it, resource, version, was, &v, old, next, replaced, newVersion)
 	if err != nil {
 		return err
 	}

@@ -221,7 +221,7 @@ func (c *commit) loseOne(ctx context.Context, t task, resource int64) error {
 	if err := c.newVersion(&gone, before, res, false); err != nil {
 		return err
 	}
-	return c.verdicts(&gone, resource, res.Version, verdicts, true, false)
+	return c.verdicts(&gone, resource, res.Version, verdicts, res.Before, true, false)
 }
 
 // Retire takes everything from the instances that are not in keep: what leaves the configuration is

@@ -511,8 +511,8 @@ func (c *commit) unitVerdicts(u *unit) error {
 			others = append(others, v)
 		}
 	}
-	if err := c.verdicts(&u.cur.Item, u.cur.Resource, u.cur.Version, first, false, true); err != nil {
+	if err := c.verdicts(&u.cur.Item, u.cur.Resource, u.cur.Version, first, nil, false, true); err != nil {
 		return err
 	}
-	return c.verdicts(&u.cur.Item, u.cur.Resource, u.cur.Version, others, false, false)
+	return c.verdicts(&u.cur.Item, u.cur.Resource, u.cur.Version, others, nil, false, false)
 }

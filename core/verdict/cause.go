@@ -58,6 +58,8 @@ type Cause struct {
 	// where it is the first.
 	Version int64 `json:"version,omitempty"`
 	Before  int64 `json:"versionBefore,omitempty"`
+	// Since is until when the version before is known to have been in force.
+	Since time.Time `json:"since,omitzero"`
 	// Paths are the JSON pointers that the policy names.
 	Paths []string `json:"paths,omitempty"`
 	// Changes lead from the version before to this one, those at Paths first; of a dependency they are
