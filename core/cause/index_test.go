@@ -2,6 +2,7 @@ package cause
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 	"testing"
 	"time"
@@ -196,5 +197,44 @@ func BenchmarkHits(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2000, "ns/target")
 		})
+	}
+}
+
+// BenchmarkChanged is what noting a cause costs the one who commits the change: comparing versions of about
+// 2 KiB, and a row.
+func BenchmarkChanged(b *testing.B) {
+	s, err := store.Open(b.Context(), store.Options{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	l := New(Options{Store: s, Events: journal{s}, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	config := func(size int) string {
+		text := fmt.Sprintf(`{"size":%d`, size)
+		for i := range 60 {
+			text += fmt.Sprintf(`,"field%d":{"enabled":true,"n":%d}`, i, i)
+		}
+		return text + "}"
+	}
+	before, now := item(b, "b", config(1), t0.Add(-time.Hour)), item(b, "b", config(2), t0)
+	current := &store.Current{Resource: 1, Version: 1, Item: before, Confirmed: t0.Add(-time.Minute)}
+	b.ReportAllocs()
+	err = s.Update(b.Context(), func(tx *store.Tx) error {
+		r, err := tx.PutItem(store.ItemWrite{Item: now, Instance: "collector.test.items", Received: t0})
+		if err != nil {
+			return err
+		}
+		n := 0
+		for b.Loop() {
+			n++
+			c := verdict.Cause{Finding: fmt.Sprint("F", n), Step: verdict.CauseOpened, Kind: verdict.CauseVersion, At: t0, Version: 2, Subject: verdict.Subject(now.Key), Paths: []string{"/configuration/size"}}
+			if _, err := l.Changed(tx, r.Resource, &now, current, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
 }
