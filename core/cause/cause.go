@@ -164,7 +164,7 @@ func (l *Linker) Changed(tx *store.Tx, resource int64, it *record.Item, before *
 		return tx.AddCause(row)
 	}
 	s, now := l.settings.Load(), l.o.Now().UTC().Truncate(time.Microsecond)
-	row.Due, row.Until = now, now.Add(Follow)
+	row.Due, row.Until = now.Add(settleDelay), now.Add(Follow)
 	if c.Kind == verdict.CauseVersion {
 		row.Watched = resource
 		if err := compare(&row.Cause, s, it, before); err != nil {
@@ -280,12 +280,17 @@ func (l *Linker) Run(ctx context.Context) error {
 		if !next.IsZero() {
 			wait = min(wait, max(0, next.Sub(l.o.Now())))
 		}
+		// A kick shortens a long wait only: causes that come close together are linked together.
+		kick := l.kick
+		if wait <= settleDelay {
+			kick = nil
+		}
 		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			t.Stop()
 			return ctx.Err()
-		case <-l.kick:
+		case <-kick:
 			t.Stop()
 		case <-t.C:
 		}

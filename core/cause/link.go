@@ -82,7 +82,11 @@ func (l *Linker) step(ctx context.Context) (busy bool, next time.Time, err error
 	if err := l.write(ctx, all, now); err != nil {
 		return false, time.Time{}, err
 	}
-	return len(all) > 0, next, nil
+	if len(all) > 0 && len(all) < chunk {
+		// What is due next is left to gather: each step is a transaction that others wait for.
+		next = l.o.Now().Add(settleDelay)
+	}
+	return len(all) == chunk, next, nil
 }
 
 // readSeen reads who sends events, and in which gaps they were.
