@@ -79,5 +79,5 @@ func (c *commit) adopt(ctx context.Context, it *record.Item, res store.ItemResul
 	if err != nil {
 		return fmt.Errorf("judge %s: %w", it.Key, err)
 	}
-	return c.verdicts(&cur.Item, res.Resource, res.Version, verdicts, true, first)
+	return c.verdicts(&cur.Item, res.Resource, res.Version, verdicts, nil, true, first)
 }
