@@ -138,6 +138,11 @@ type Cause struct {
 	Number       int64  `parquet:"number,delta"`
 	Time         int64  `parquet:"time,timestamp(microsecond),delta"`
 	Received     int64  `parquet:"received,timestamp(microsecond),delta"`
+	// Cause numbers causes; a later row of the same number is a later revision of it.
+	Cause        int64  `parquet:"cause"`
+	Revision     int64  `parquet:"revision"`
+	Step         string `parquet:"step,dict"`
+	Kind         string `parquet:"kind,dict"`
 	Finding      string `parquet:"finding"`
 	Policy       string `parquet:"policy,dict"`
 	AccountID    string `parquet:"account_id,dict"`
@@ -154,10 +159,6 @@ type Cause struct {
 	ActorName    string `parquet:"actor_name,optional,dict"`
 	Address      string `parquet:"origin_address,optional,dict"`
 	Record       []byte `parquet:"record,json"`
-	Cause        int64  `parquet:"cause"`
-	Revision     int64  `parquet:"revision"`
-	Step         string `parquet:"step,dict"`
-	Kind         string `parquet:"kind,dict"`
 }
 
 // Delivery is a row of deliveries: a state that a delivery came into.
