@@ -243,6 +243,9 @@ const (
 	ClassCause Class = "cause"
 )
 
+// ClassProof is the class of deliveries that send a digest of the lake as an anchor. No route chooses it.
+const ClassProof Class = "proof"
+
 // The values of Change.Quiet: why a change is recorded but not sent one by one.
 const (
 	// QuietOld marks changes from records older than notify_max_age.
