@@ -29,20 +29,19 @@ const (
 type found struct {
 	key string
 	// The rest is set where the file is a digest that is signed by the key that it names.
-	ok                 bool
-	number             int64
-	file               string
-	installation       string
-	hash               record.Digest
-	previous           *record.Digest
-	from, to, written  time.Time
-	madeUp             int64
-	setBack            bool
-	public             string
-	rotation           *Rotation
-	raw                []byte
-	linked, trusted    bool
-	copied, unreadable bool
+	ok                bool
+	number            int64
+	file              string
+	installation      string
+	hash              record.Digest
+	previous          *record.Digest
+	from, to, written time.Time
+	madeUp            int64
+	setBack           bool
+	public            string
+	rotation          *Rotation
+	raw               []byte
+	linked, trusted   bool
 }
 
 // index reads every digest and checks it by itself.
@@ -63,7 +62,6 @@ func (v *verification) index(ctx context.Context) error {
 			v.progress.Digests++
 			v.o.Progress(v.progress)
 			if err != nil {
-				f.unreadable = true
 				kind := Unreadable
 				if errors.Is(err, blob.ErrNotFound) {
 					kind = Missing

@@ -49,7 +49,7 @@ type lakeState struct {
 	files       map[string]*entry
 	rows, bytes int64
 	lastChange  int64
-	at         time.Time
+	at          time.Time
 	// broken is the number of the last digest before which one is missing or damaged: what the files are
 	// is then not known for certain.
 	broken int64
