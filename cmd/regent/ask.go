@@ -122,6 +122,7 @@ func statusRows(s api.Status, row func(...any)) {
 	if len(s.Unmatched) > 0 {
 		row("never matched", fmt.Sprintf("%d policies judged nothing yet: %s", len(s.Unmatched), cut(fmt.Sprint(s.Unmatched), 120)))
 	}
+	proofRows(s.Proof, row)
 	row("store", fmt.Sprintf("%.1f MiB", float64(s.StoreBytes)/(1<<20)))
 }
 

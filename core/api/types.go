@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/ledger"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 	"github.com/regent-dev/regent/core/verdict"
@@ -135,6 +136,7 @@ type Status struct {
 	StoreFailure string                                            `json:"storeFailure,omitempty"`
 	RouteFailure string                                            `json:"routeFailure,omitempty"`
 	LakeFailure  string                                            `json:"lakeFailure,omitempty"`
+	Proof        ledger.State                                      `json:"proof"`
 }
 
 // AlarmCount counts episodes.

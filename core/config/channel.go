@@ -128,7 +128,7 @@ func (l *loader) told(e hcl.Expression) []record.Instance {
 	if l.unset(e) {
 		return nil
 	}
-	return l.notifiers(e)
+	return l.notifiers(e, "notify")
 }
 
 // unset reports whether an attribute is left out. References to plugins are no values, and so are not null.

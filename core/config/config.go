@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -28,6 +29,7 @@ type Config struct {
 	Log          Log
 	API          API
 	Lake         Lake
+	Proof        Proof
 	Retention    Retention
 	Query        Query
 	Cause        Cause
@@ -205,6 +207,9 @@ func (c *Config) Restart(old *Config) []string {
 	}
 	if !c.Lake.Equal(old.Lake) {
 		out = append(out, "lake")
+	}
+	if c.Proof.KeyFile != old.Proof.KeyFile || !slices.Equal(c.Proof.Previous, old.Proof.Previous) {
+		out = append(out, "proof")
 	}
 	return out
 }

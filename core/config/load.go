@@ -155,6 +155,7 @@ var rootSchema = &hcl.BodySchema{
 		{Type: "log"},
 		{Type: "api"},
 		{Type: "lake"},
+		{Type: "proof"},
 		{Type: "retention"},
 		{Type: "query"},
 		{Type: "cause"},
@@ -178,7 +179,7 @@ func (l *loader) load(files []*hcl.File) {
 	l.root(content)
 	byType := content.Blocks.ByType()
 	for typ, blocks := range byType {
-		if slices.Contains([]string{"policies", "log", "api", "lake", "retention", "query", "cause"}, typ) && len(blocks) > 1 && typ != "policies" {
+		if slices.Contains([]string{"policies", "log", "api", "lake", "proof", "retention", "query", "cause"}, typ) && len(blocks) > 1 && typ != "policies" {
 			l.errorf(blocks[1].DefRange, "Duplicate block", "There is one %q block already, at %s.", typ, Range(blocks[0].DefRange))
 		}
 	}
@@ -211,6 +212,7 @@ func (l *loader) load(files []*hcl.File) {
 			l.instance(role, b)
 		}
 	}
+	l.proof(byType["proof"])
 	for _, b := range byType["policy"] {
 		l.policy(b)
 	}

@@ -142,15 +142,16 @@ func (l *loader) route(b *hcl.Block) {
 	if r.FollowUp = raw.FollowUp; r.FollowUp && !slices.Contains(r.On, verdict.ClassCompliance) {
 		l.errorf(b.DefRange, "Nothing to follow up", "follow_up tells who caused findings, and this route has none: add \"compliance\" to on, or leave it out.")
 	}
-	r.Notify = l.notifiers(raw.Notify)
+	r.Notify = l.notifiers(raw.Notify, "notify")
 	l.c.Routes = append(l.c.Routes, r)
 }
 
-// notifiers resolves references such as notifier.webhook.ops, without evaluating them.
-func (l *loader) notifiers(e hcl.Expression) []record.Instance {
+// notifiers resolves references such as notifier.webhook.ops, without evaluating them. name is the
+// attribute's.
+func (l *loader) notifiers(e hcl.Expression, name string) []record.Instance {
 	exprs, diags := hcl.ExprList(e)
 	if diags.HasErrors() {
-		l.errorf(e.Range(), "List expected", "notify is a list of notifiers: [notifier.webhook.ops].")
+		l.errorf(e.Range(), "List expected", "%s is a list of notifiers: [notifier.webhook.ops].", name)
 		return nil
 	}
 	var known []string
@@ -160,19 +161,19 @@ func (l *loader) notifiers(e hcl.Expression) []record.Instance {
 	var out []record.Instance
 	for _, x := range exprs {
 		t, diags := hcl.AbsTraversalForExpr(x)
-		name := traversal(t)
-		if diags.HasErrors() || !strings.HasPrefix(name, "notifier.") || len(t) != 3 {
+		ref := traversal(t)
+		if diags.HasErrors() || !strings.HasPrefix(ref, "notifier.") || len(t) != 3 {
 			l.errorf(x.Range(), "Reference expected", "A notifier is named without quotes, as notifier.PLUGIN.NAME.")
 			continue
 		}
-		if !slices.Contains(known, name) {
-			l.errorf(x.Range(), "Unknown notifier", "There is no %s.%s", name, didYouMean(name, known))
+		if !slices.Contains(known, ref) {
+			l.errorf(x.Range(), "Unknown notifier", "There is no %s.%s", ref, didYouMean(ref, known))
 			continue
 		}
-		out = append(out, record.Instance(name))
+		out = append(out, record.Instance(ref))
 	}
 	if len(exprs) == 0 {
-		l.errorf(e.Range(), "Route without notifiers", "notify names at least one notifier.")
+		l.errorf(e.Range(), "Empty "+name, "%s names at least one notifier.", name)
 	}
 	return out
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/regent-dev/regent/core/host"
 	"github.com/regent-dev/regent/core/intake"
 	"github.com/regent-dev/regent/core/lake"
+	"github.com/regent-dev/regent/core/ledger"
 	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/policy"
 	"github.com/regent-dev/regent/core/query"
@@ -78,6 +79,7 @@ type Daemon struct {
 	deliver  *deliver.Deliverer
 	lake     *lake.Lake
 	channel  *channel.Manager
+	ledger   *ledger.Ledger
 	marker   *pipeline.Marker
 	cache    *policy.Cache
 	registry *prometheus.Registry
@@ -197,6 +199,9 @@ func (d *Daemon) run(ctx context.Context) error {
 	if err := d.first(ctx, cfg.DataDir); err != nil {
 		return err
 	}
+	if err := d.openLedger(d.cfg); err != nil {
+		return err
+	}
 	return d.serve(ctx)
 }
 
@@ -205,7 +210,7 @@ func (d *Daemon) serve(ctx context.Context) error {
 	stages, stopStages := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStages()
 	g, gctx := errgroup.WithContext(stages)
-	for _, run := range []func(context.Context) error{d.pipeline.Run, d.causes.Run, d.router.Run, d.deliver.Run, d.channel.Run, d.retain, d.lake.Run} {
+	for _, run := range []func(context.Context) error{d.pipeline.Run, d.causes.Run, d.router.Run, d.deliver.Run, d.channel.Run, d.retain, d.lake.Run, d.ledger.Run} {
 		g.Go(func() error { return ended(run(gctx)) })
 	}
 	front, stopFront := context.WithCancel(gctx)

@@ -19,9 +19,9 @@ import (
 
 // openLake opens the lake that the configuration names.
 func (d *Daemon) openLake(cfg *config.Config) error {
-	bucket, err := lakeBucket(&cfg.Lake)
+	bucket, err := OpenBucket(&cfg.Lake)
 	if err != nil {
-		return fmt.Errorf("open the lake: %w", err)
+		return err
 	}
 	cache, err := blob.Cache(bucket, filepath.Join(cfg.DataDir, "cache"), cfg.Lake.CacheBytes)
 	if err != nil {
@@ -86,12 +86,19 @@ func (d *Daemon) lakeRetention() map[table.Name]lake.Keep {
 	return out
 }
 
-// lakeBucket opens the bucket or folder that holds the lake.
-func lakeBucket(c *config.Lake) (blob.Bucket, error) {
+// OpenBucket opens the bucket or folder that holds the lake.
+func OpenBucket(c *config.Lake) (blob.Bucket, error) {
+	var b blob.Bucket
+	var err error
 	if c.S3 != nil {
-		return s3Bucket(c.S3)
+		b, err = s3Bucket(c.S3)
+	} else {
+		b, err = blob.Folder(c.Path)
 	}
-	return blob.Folder(c.Path)
+	if err != nil {
+		return nil, fmt.Errorf("open the lake: %w", err)
+	}
+	return b, nil
 }
 
 func s3Bucket(s *config.S3) (*blob.S3Bucket, error) {

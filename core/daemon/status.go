@@ -156,6 +156,9 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 		for _, g := range gaps {
 			s.Gaps = append(s.Gaps, api.Gap{Instance: g.Instance, From: g.From, To: g.To, Reason: g.Reason})
 		}
+		if s.Proof, err = d.ledger.Status(tx); err != nil {
+			return err
+		}
 		s.Work, err = tx.CountWork()
 		return err
 	})

@@ -315,7 +315,7 @@ func (r *rig) compacted(name table.Name) (out []string) {
 // last is the last digest as an anchor.
 func (r *rig) last() ledger.Anchor {
 	r.t.Helper()
-	var s ledger.Status
+	var s ledger.State
 	view(r.t, r.store, func(tx *store.Tx) (err error) { s, err = r.ledger.Status(tx); return err })
 	if s.Last == nil {
 		r.t.Fatal("there is no digest")

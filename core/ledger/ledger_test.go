@@ -164,7 +164,7 @@ func TestRunTells(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("run ended with %v", err)
 	}
-	var s ledger.Status
+	var s ledger.State
 	view(t, r.store, func(tx *store.Tx) (err error) { s, err = r.ledger.Status(tx); return err })
 	if s.Failing == "" || s.Since.IsZero() || s.Last != nil {
 		t.Errorf("status %+v", s)

@@ -56,6 +56,8 @@ type Options struct {
 	Collectors func(tx *store.Tx, from, to time.Time) ([]Collector, error)
 	// Health is told when no digest can be written, and with nil when one can be again. It may be nil.
 	Health func(ctx context.Context, err error)
+	// Unwell says that an earlier process told of a failure and not of its end.
+	Unwell bool
 	// Anchor says to whom digests are sent, and Delivering is called when one was.
 	Anchor     func() Anchors
 	Delivering func()
@@ -69,6 +71,7 @@ type Ledger struct {
 	mu      sync.Mutex
 	failing error
 	since   time.Time
+	unwell  bool
 }
 
 // New returns a ledger that writes nothing until Run.
@@ -97,7 +100,7 @@ func New(o Options) (*Ledger, error) {
 	if err := os.MkdirAll(o.Scratch, 0o700); err != nil {
 		return nil, fmt.Errorf("make the ledger's scratch folder: %w", err)
 	}
-	return &Ledger{o: o}, nil
+	return &Ledger{o: o, unwell: o.Unwell}, nil
 }
 
 // Run writes a digest each hour until ctx ends. A failure is tried again for as long as it takes; the
@@ -121,7 +124,8 @@ func (l *Ledger) Run(ctx context.Context) error {
 
 func (l *Ledger) note(ctx context.Context, err error) {
 	l.mu.Lock()
-	news := (err == nil) != (l.failing == nil)
+	news := (err != nil) != l.unwell
+	l.unwell = err != nil
 	if err != nil && l.failing == nil {
 		l.since = l.o.Now().UTC()
 	}
@@ -364,8 +368,8 @@ func (l *Ledger) finish(ctx context.Context) error {
 	return nil
 }
 
-// Status is how far the digests are.
-type Status struct {
+// State is how far the digests are.
+type State struct {
 	// Last is the last digest that is written, nil where there is none.
 	Last *Anchor `json:"last,omitempty"`
 	// Written is when it was decided.
@@ -379,8 +383,8 @@ type Status struct {
 }
 
 // Status returns how far the digests are.
-func (l *Ledger) Status(tx *store.Tx) (Status, error) {
-	var s Status
+func (l *Ledger) Status(tx *store.Tx) (State, error) {
+	var s State
 	l.mu.Lock()
 	if l.failing != nil {
 		s.Failing, s.Since = l.failing.Error(), l.since

@@ -135,9 +135,9 @@ type Alarm struct {
 // of the same cause replaces an earlier one. The columns on the event are those of the likeliest one, NULL
 // where no collector saw any.
 type Cause struct {
-	Number       int64  `parquet:"number,delta"`
-	Time         int64  `parquet:"time,timestamp(microsecond),delta"`
-	Received     int64  `parquet:"received,timestamp(microsecond),delta"`
+	Number   int64 `parquet:"number,delta"`
+	Time     int64 `parquet:"time,timestamp(microsecond),delta"`
+	Received int64 `parquet:"received,timestamp(microsecond),delta"`
 	// Cause numbers causes; a later row of the same number is a later revision of it.
 	Cause        int64  `parquet:"cause"`
 	Revision     int64  `parquet:"revision"`
