@@ -47,9 +47,10 @@ type verifyFlags struct {
 
 func newVerify(c *client) *cobra.Command {
 	var f verifyFlags
+	var v verdictFlags
 	var p printer
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Prove that the recorded history is as it was recorded", GroupID: "ask", Args: cobra.NoArgs,
+		Use: "verify", Short: "Prove that the recorded history is as it was recorded", GroupID: "ask", Args: cobra.MaximumNArgs(2),
 		Long: `Verifies the lake by its digests: that none was changed, replaced or left out, that every file that they
 list is there with its rows, and that what was compacted still holds every record. It reads the folder or
 bucket alone and needs neither the daemon nor its data, so it can be run elsewhere over a copy.
@@ -58,9 +59,18 @@ bucket alone and needs neither the daemon nor its data, so it can be run elsewhe
 and not a history that was made up as a whole. --anchor takes what proof.anchor sent, or NUMBER:SHA256, and
 finds a history that was rewritten or cut off at its end.
 
-The exit code is 1 where something is wrong.`,
-		Example: "  regent verify --lake /var/lib/regent/lake --public-key proof.key.pub\n  regent verify --config /etc/regent --since 720h --anchor anchors.json -o json",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+With --verdict the daemon makes a verdict again, from the policy, the parameters and the resources as they
+were when it was made, and compares. It takes the id of a finding, or a policy and the resource after it.
+
+The exit code is 1 where something is wrong, or a verdict cannot be made again.`,
+		Example: "  regent verify --lake /var/lib/regent/lake --public-key proof.key.pub\n  regent verify --config /etc/regent --since 720h --anchor anchors.json -o json\n  regent verify --verdict compliance.linux.ssh_root_login bastion-1",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if v.verdict != "" {
+				return v.run(cmd, c, args, &p)
+			}
+			if len(args) > 0 {
+				return usage("%q: only --verdict takes a resource", args[0])
+			}
 			bucket, err := f.bucket(cmd, c)
 			if err != nil {
 				return err
@@ -100,6 +110,7 @@ The exit code is 1 where something is wrong.`,
 	cmd.Flags().StringVar(&f.until, "until", "", "read only files with what came into the lake before: a time, or how long ago")
 	cmd.Flags().StringArrayVar(&f.publicKeys, "public-key", nil, "file of a public key to trust (may be repeated)")
 	cmd.Flags().StringArrayVar(&f.anchors, "anchor", nil, "what was kept of a digest: NUMBER:SHA256, or a file of notifications (may be repeated)")
+	v.add(cmd)
 	p.add(cmd)
 	return cmd
 }

@@ -128,6 +128,7 @@ func (s *Server) register(api huma.API) {
 	s.registerChannels(api)
 	s.registerSQL(api)
 	s.registerModules(api)
+	s.registerVerify(api)
 }
 
 // ResourceQuery names a resource.

@@ -12,6 +12,7 @@ import (
 	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/reload"
+	"github.com/regent-dev/regent/core/rerun"
 	"github.com/regent-dev/regent/core/store"
 )
 
@@ -142,6 +143,10 @@ func (d *Daemon) enforce(ctx context.Context, b *Build, degraded string, refused
 			}
 		}
 		number++
+		// Verdicts pin the texts that they were made from; these are kept before the first of them is.
+		if err := rerun.Keep(tx, b.Policies, b.Files); err != nil {
+			return err
+		}
 		return tx.SetMeta(metaGeneration, fmt.Append(nil, number))
 	})
 	if err != nil {

@@ -24,12 +24,17 @@ func (b *builder) finish() *Set {
 	var alarms []*Policy
 	var alternatives [][]dispatch.Conjunction
 	var sum digester
+	byModule := map[*ast.Module]string{}
+	for path, m := range b.compiler.Modules {
+		byModule[m] = path
+	}
 	for _, c := range b.candidates {
 		p := c.policy
 		if b.opt.Overrides[p.ID].Disabled {
 			continue
 		}
 		p.Digest, p.TextDigest = b.digestOf(c), b.textDigestOf(c)
+		p.Files = b.filesOf(c, byModule)
 		p.prog = b.program(c, state, names)
 		set.policies = append(set.policies, p)
 		set.byID[p.ID] = p

@@ -72,6 +72,9 @@ type Policy struct {
 	TextDigest record.Digest
 	// Where is the policy's package statement.
 	Where diag.Range
+	// Files are the paths of all files without which it does not compile, sorted: its own and those of the
+	// packages that these use.
+	Files []string
 	// HasTest reports whether some *_test.rego is about the policy.
 	HasTest bool
 

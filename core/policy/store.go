@@ -174,20 +174,25 @@ func (l *lookups) everything(ctx context.Context, resourceType string) ([]Found,
 	if len(found) > MaxAll {
 		return nil, &readError{fmt.Sprintf("there are more than %d of %s; a policy may go over at most that many", MaxAll, resourceType)}
 	}
-	slices.SortFunc(found, func(a, b Found) int { return a.Key.Compare(b.Key) })
-	noted := verdict.Read{ResourceType: resourceType, Found: len(found) > 0}
-	if len(found) > 0 {
-		h := sha256.New()
-		for _, f := range found {
-			fmt.Fprintf(h, "%q%q%q", f.Key.AccountID, f.Key.Region, f.Key.ResourceID)
-			h.Write(f.Hash[:])
-		}
-		noted.Hash = fmt.Sprintf("%x", h.Sum(nil))
-	}
+	noted := verdict.Read{ResourceType: resourceType, Found: len(found) > 0, Hash: DigestOfAll(found)}
 	if !slices.Contains(l.reads, noted) {
 		l.reads = append(l.reads, noted)
 	}
 	return found, nil
+}
+
+// DigestOfAll is what a verdict notes of all resources of a type, "" of none. It sorts them.
+func DigestOfAll(found []Found) string {
+	slices.SortFunc(found, func(a, b Found) int { return a.Key.Compare(b.Key) })
+	if len(found) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	for _, f := range found {
+		fmt.Fprintf(h, "%q%q%q", f.Key.AccountID, f.Key.Region, f.Key.ResourceID)
+		h.Write(f.Hash[:])
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
 // all is the object of all resources of a type by id, resolved as look-ups of one are: where an id

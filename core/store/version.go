@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"github.com/regent-dev/regent/core/record"
+)
 
 // Version returns one version by its number, nil where there is none.
 func (tx *Tx) Version(number int64) (*Current, error) {
@@ -31,4 +35,9 @@ func (tx *Tx) Before(v *Current) (*Current, error) {
 // Versions returns the versions of a resource, newest first.
 func (tx *Tx) Versions(resource int64, limit, offset int) ([]*Current, error) {
 	return tx.versions(versionColumns+` WHERE v.resource = ? ORDER BY v.captured DESC, v.number DESC LIMIT ? OFFSET ?`, resource, limit, offset)
+}
+
+// VersionsWith returns the versions of a resource with a content, in the order of their capture.
+func (tx *Tx) VersionsWith(resource int64, hash record.Digest) ([]*Current, error) {
+	return tx.versions(versionColumns+` WHERE v.resource = ? AND v.hash = ? ORDER BY v.captured, v.number`, resource, hash[:])
 }
