@@ -137,7 +137,12 @@ type Published struct {
 	// Change is the number of the last change of the manifest.
 	Change int64           `json:"change"`
 	Files  []manifest.File `json:"files"`
+	// Leaving are files that went out of the manifest and lie there until nobody reads them.
+	Leaving []string `json:"leaving,omitempty"`
 }
+
+// mostLeaving bounds the files that are published as leaving.
+const mostLeaving = 100_000
 
 // publish writes the manifest beside the files.
 func (l *Lake) publish(ctx context.Context) error {
@@ -149,6 +154,9 @@ func (l *Lake) publish(ctx context.Context) error {
 		}
 		for _, f := range files {
 			out.Files = append(out.Files, f.File)
+		}
+		if out.Leaving, err = tx.LakeGarbage(out.At.Add(time.Hour), mostLeaving); err != nil {
+			return err
 		}
 		out.Change, err = tx.LastLakeChange()
 		return err

@@ -268,7 +268,15 @@ func (l *Lake) sweep(ctx context.Context) error {
 	}
 	for {
 		var paths []string
-		err := l.o.Store.View(ctx, func(tx *store.Tx) (err error) {
+		err := l.o.Store.View(ctx, func(tx *store.Tx) error {
+			digested, digests, err := tx.DigestedBefore(now)
+			if err != nil {
+				return err
+			}
+			if digests && digested.Before(before) {
+				// Until a digest says that they went, whoever verifies the lake wants to find them.
+				before = digested
+			}
 			paths, err = tx.LakeGarbage(before, 100)
 			return err
 		})

@@ -215,8 +215,9 @@ func (v *verification) list(ctx context.Context) error {
 
 // published is what the lake publishes of its manifest.
 type published struct {
-	Change int64           `json:"change"`
-	Files  []manifest.File `json:"files"`
+	Change  int64           `json:"change"`
+	Files   []manifest.File `json:"files"`
+	Leaving []string        `json:"leaving"`
 }
 
 // compare holds what is there against what should be.
@@ -244,6 +245,10 @@ func (v *verification) compare(ctx context.Context) error {
 			v.problem(Changed, manifestFile, e.digest, "of %s it says something else than digest %d", f.Path, e.digest)
 		}
 	}
+	leaving := map[string]bool{}
+	for _, path := range pub.Leaving {
+		leaving[path] = pub.Change > v.live.lastChange
+	}
 	for path := range v.disk {
 		f := listed[path]
 		switch {
@@ -253,6 +258,9 @@ func (v *verification) compare(ctx context.Context) error {
 		case f != nil && (pub.Change > v.live.lastChange || v.live.broken > 0):
 			v.report.Pending = append(v.report.Pending, path)
 			v.live.pending = append(v.live.pending, &entry{File: *f})
+		case leaving[path]:
+			// It came and went since the last digest, or the manifest says so: nothing rests on it.
+			v.report.Leftover++
 		case v.live.broken > 0:
 			v.note(Extra, path, 0, "no digest that can be read names it; one that is damaged or missing may have")
 		default:
