@@ -156,6 +156,9 @@ var tamperings = []tampering{
 	{"insert a copy", func(f *folder, rng *rand.Rand) ([]string, string, func()) {
 		key := f.files[rng.IntN(len(f.files))]
 		to := fmt.Sprintf("%s/%d%s", filepath.Dir(key), rng.IntN(1000), filepath.Ext(key))
+		if f.bytes[to] != nil {
+			return nil, "", func() {}
+		}
 		f.put(to, f.bytes[key])
 		return []string{to}, key + " as " + to, func() { f.remove(to) }
 	}},
