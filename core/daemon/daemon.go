@@ -412,7 +412,7 @@ func (d *Daemon) retain(ctx context.Context) error {
 		d.mu.Lock()
 		r := d.build.Config.Retention
 		d.mu.Unlock()
-		n, err := d.store.Retain(ctx, store.Retention{Events: r.Events, Versions: r.Versions, Quarantine: r.Quarantine, Deliveries: r.Deliveries, Episodes: r.Alarms}, time.Now())
+		n, err := d.store.Retain(ctx, store.Retention{Events: r.Events, Versions: r.Versions, Quarantine: r.Quarantine, Deliveries: r.Deliveries, Episodes: r.Alarms, Verdicts: r.Verdicts}, time.Now())
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

@@ -271,5 +271,5 @@ func exporterOf[T any](k *kind[T]) exporter {
 }
 
 var exporters = []exporter{
-	exporterOf(&items), exporterOf(&events), exporterOf(&findings), exporterOf(&alarms), exporterOf(&deliveries), exporterOf(&quarantine),
+	exporterOf(&items), exporterOf(&events), exporterOf(&verdicts), exporterOf(&findings), exporterOf(&causes), exporterOf(&alarms), exporterOf(&deliveries), exporterOf(&quarantine),
 }

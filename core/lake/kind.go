@@ -76,6 +76,20 @@ var deliveries = kind[table.Delivery]{
 	gather: states((*store.Tx).DeliveriesAfter, deliveryRow),
 }
 
+var verdicts = kind[table.Verdict]{
+	name:   table.Verdicts,
+	head:   func(r *table.Verdict) head { return head{r.Number, r.Time, r.Received, r.Record} },
+	blooms: [][]string{column("policy"), column("resource_type"), column("resource_id"), column("account_id")},
+	gather: gatherVerdicts,
+}
+
+var causes = kind[table.Cause]{
+	name:   table.Causes,
+	head:   func(r *table.Cause) head { return head{r.Number, r.Time, r.Received, r.Record} },
+	blooms: [][]string{column("finding"), column("policy"), column("resource_type"), column("resource_id"), column("event_id"), column("actor_id"), column("actor_name")},
+	gather: states((*store.Tx).CausesAfter, causeRow),
+}
+
 var quarantine = kind[table.Quarantine]{
 	name:   table.Quarantines,
 	head:   func(r *table.Quarantine) head { return head{r.Number, r.Time, r.Received, r.Record} },
@@ -172,6 +186,51 @@ func itemRow(c *store.Current) table.Item {
 	return row
 }
 
+func gatherVerdicts(tx *store.Tx, after, upTo int64) ([]table.Verdict, int64, bool, error) {
+	var rows []table.Verdict
+	for {
+		page, err := tx.VerdictChanges(after, 500)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		for i := range page {
+			c := &page[i]
+			if upTo > 0 && c.Number > upTo {
+				return rows, upTo, true, nil
+			}
+			row, err := verdictRow(c)
+			if err != nil {
+				return nil, 0, false, err
+			}
+			rows = append(rows, row)
+			after = c.Number
+		}
+		switch {
+		case len(page) == 0:
+			return rows, max(after, upTo), false, nil
+		case upTo == 0 && len(rows) >= planRows:
+			return rows, after, true, nil
+		}
+	}
+}
+
+func verdictRow(c *store.VerdictChange) (table.Verdict, error) {
+	v := &c.Verdict
+	row := table.Verdict{
+		Number: c.Number, Time: c.At.UnixMicro(), Received: c.Received.UnixMicro(), Policy: string(v.Policy), Outcome: string(v.Outcome),
+		AccountID: v.Subject.AccountID, Region: v.Subject.Region, ResourceType: v.Subject.ResourceType, ResourceID: v.Subject.ResourceID,
+		ItemNumber: c.Version, Reason: v.Reason, PolicySHA256: v.Evidence.Policy,
+	}
+	for _, d := range v.Denials {
+		row.Messages = append(row.Messages, d.Message)
+	}
+	var err error
+	if row.Record, err = json.Marshal(v); err != nil {
+		return row, fmt.Errorf("verdict %d: %w", c.Number, err)
+	}
+	return row, nil
+}
+
 func gatherQuarantine(tx *store.Tx, after, upTo int64) ([]table.Quarantine, int64, bool, error) {
 	var rows []table.Quarantine
 	for {
@@ -250,6 +309,25 @@ func alarmRow(h *store.HistoryRow[verdict.Episode], body []byte) table.Alarm {
 	}
 	if e.EndedAt != nil {
 		row.EndedAt = e.EndedAt.UnixMicro()
+	}
+	return row
+}
+
+func causeRow(h *store.HistoryRow[verdict.Cause], body []byte) table.Cause {
+	c := &h.State
+	row := table.Cause{
+		Number: h.Number, Time: h.At.UnixMicro(), Received: h.Received.UnixMicro(), Cause: c.ID, Revision: c.Revision, Step: string(c.Step), Kind: string(c.Kind),
+		Finding: c.Finding, Policy: string(c.Policy), AccountID: c.Subject.AccountID, Region: c.Subject.Region, ResourceType: c.Subject.ResourceType,
+		ResourceID: c.Subject.ResourceID, ItemNumber: c.Version, Outcome: string(c.Outcome), Record: body,
+	}
+	if e := c.Event; e != nil {
+		row.EventNumber, row.EventID, row.EventTime, row.Action = e.Number, e.ID, e.Time.UnixMicro(), e.Action
+	}
+	if c.Actor != nil {
+		row.ActorID, row.ActorName = c.Actor.ID, c.Actor.Name
+	}
+	if c.Origin != nil {
+		row.Address = c.Origin.Address
 	}
 	return row
 }

@@ -235,7 +235,12 @@ func (c *commit) verdicts(it *record.Item, resource, version int64, now []verdic
 		}
 	}
 	if len(put) > 0 {
-		if err := c.tx.PutVerdicts(resource, put, nil); err != nil {
+		// A judgement that no new version has led to holds from now on.
+		at := c.now
+		if newVersion {
+			at = it.CaptureTime
+		}
+		if err := c.tx.ChangeVerdicts(resource, version, at, put); err != nil {
 			return fmt.Errorf("write verdicts on %s: %w", it.Key, err)
 		}
 	}

@@ -23,6 +23,9 @@ type Retention struct {
 	Deliveries time.Duration
 	// Episodes that ended are kept by when they began; others stay.
 	Episodes time.Duration
+	// Verdicts says how long changes of verdicts are kept by when they were committed; the last of each
+	// policy and resource stays.
+	Verdicts time.Duration
 	// Changes are kept by when they were committed, whether routed or not.
 	Changes time.Duration
 }
@@ -47,6 +50,7 @@ func (s *Store) Retain(ctx context.Context, r Retention, now time.Time) (int64, 
 			SELECT seq FROM deliveries WHERE state <> 'pending' AND changed < ? ORDER BY seq LIMIT ?)`)},
 		{"episodes", r.Episodes, retainBy(`DELETE FROM episodes WHERE id IN (
 			SELECT id FROM episodes WHERE due = 0 AND started < ? ORDER BY started LIMIT ?)`)},
+		{"verdicts", r.Verdicts, (*Tx).retainVerdicts},
 		{"changes", r.Changes, retainBy(`DELETE FROM changes WHERE seq IN (
 			SELECT seq FROM changes WHERE at < ? AND seq < (SELECT max(seq) FROM changes) ORDER BY seq LIMIT ?)`)},
 	} {

@@ -53,6 +53,8 @@ type Store struct {
 	dups    *duplicates
 	// forgetting is how far ForgetPolicy has come.
 	forgetting map[verdict.PolicyID]int64
+	// verdictsRetained is up to where retention has looked through the history of verdicts.
+	verdictsRetained int64
 
 	// readers are the connections of Views; those that hold nil were not opened yet.
 	readers chan *conn

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/regent-dev/regent/core/verdict"
 )
@@ -84,24 +85,39 @@ func (tx *Tx) count(policy verdict.PolicyID, outcome verdict.Outcome, n int64) {
 }
 
 // PutVerdicts replaces or adds verdicts on a resource, and removes those of policies. The resource must
-// be stored; the verdicts' subject is that resource, whatever they say.
+// be stored; the verdicts' subject is that resource, whatever they say. No history is kept of it.
 func (tx *Tx) PutVerdicts(resource int64, put []verdict.Verdict, remove []verdict.PolicyID) error {
+	_, err := tx.putVerdicts(resource, put, remove)
+	return err
+}
+
+// ChangeVerdicts replaces or adds verdicts on a resource, and keeps in the history those that say another
+// thing than before. They were made on a version of the resource and hold from a time on.
+func (tx *Tx) ChangeVerdicts(resource, version int64, at time.Time, put []verdict.Verdict) error {
+	changed, err := tx.putVerdicts(resource, put, nil)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	return tx.addVerdictChanges(resource, version, at, changed)
+}
+
+// putVerdicts does that, and returns the verdicts that say another thing than before or were removed.
+func (tx *Tx) putVerdicts(resource int64, put []verdict.Verdict, remove []verdict.PolicyID) (changed []verdictCode, err error) {
 	var body []byte
 	if _, err := tx.one(`SELECT body FROM verdicts WHERE resource = ?`, []any{resource}, &body); err != nil {
-		return fmt.Errorf("read verdicts: %w", err)
+		return nil, fmt.Errorf("read verdicts: %w", err)
 	}
 	var rows []verdictCode
-	var err error
 	if body != nil {
 		if rows, err = decodeVerdicts(body); err != nil {
-			return fmt.Errorf("%w: verdicts on resource %d: %w", ErrCorrupt, resource, err)
+			return nil, fmt.Errorf("%w: verdicts on resource %d: %w", ErrCorrupt, resource, err)
 		}
 	}
 	policies := make([]verdict.PolicyID, len(rows), len(rows)+len(put))
 	for i := range rows {
 		terms, err := tx.termsByID(rows[i].terms)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		policies[i] = terms.policy
 	}
@@ -109,25 +125,33 @@ func (tx *Tx) PutVerdicts(resource int64, put []verdict.Verdict, remove []verdic
 		v := &put[i]
 		id, err := tx.termsID(termsOf(v))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		code, err := encodeVerdict(v, id)
 		if err != nil {
-			return fmt.Errorf("write verdict of %s: %w", v.Policy, err)
+			return nil, fmt.Errorf("write verdict of %s: %w", v.Policy, err)
 		}
 		delete(tx.s.forgetting, v.Policy)
 		tx.count(v.Policy, v.Outcome, 1)
 		if old := slices.Index(policies, v.Policy); old >= 0 {
 			tx.count(v.Policy, rows[old].outcome, -1)
+			another, err := saysAnother(&rows[old], &code)
+			if err != nil {
+				return nil, fmt.Errorf("%w: verdict of %s on resource %d: %w", ErrCorrupt, v.Policy, resource, err)
+			}
+			if another {
+				changed = append(changed, code)
+			}
 			rows[old] = code
 			continue
 		}
 		policies = append(policies, v.Policy)
-		rows = append(rows, code)
+		rows, changed = append(rows, code), append(changed, code)
 	}
 	for _, p := range remove {
 		if i := slices.Index(policies, p); i >= 0 {
 			tx.count(p, rows[i].outcome, -1)
+			changed = append(changed, verdictCode{terms: rows[i].terms, outcome: verdict.Removed, at: tx.committing(), item: rows[i].item, previous: packDigest("")})
 			policies, rows = slices.Delete(policies, i, i+1), slices.Delete(rows, i, i+1)
 		}
 	}
@@ -137,9 +161,9 @@ func (tx *Tx) PutVerdicts(resource int64, put []verdict.Verdict, remove []verdic
 		err = tx.run(`INSERT INTO verdicts (resource, body) VALUES (?, ?) ON CONFLICT (resource) DO UPDATE SET body = excluded.body`, resource, encodeVerdicts(rows))
 	}
 	if err != nil {
-		return fmt.Errorf("write verdicts: %w", err)
+		return nil, fmt.Errorf("write verdicts: %w", err)
 	}
-	return nil
+	return changed, nil
 }
 
 // ResourceVerdict is a verdict with the resource's number.
@@ -233,7 +257,11 @@ func (tx *Tx) ForgetPolicy(policy verdict.PolicyID, limit int) (int, error) {
 		return 0, err
 	}
 	for _, resource := range resources {
-		if err := tx.PutVerdicts(resource, nil, []verdict.PolicyID{policy}); err != nil {
+		changed, err := tx.putVerdicts(resource, nil, []verdict.PolicyID{policy})
+		if err == nil && len(changed) > 0 {
+			err = tx.addVerdictChanges(resource, 0, fromMicros(tx.committing()), changed)
+		}
+		if err != nil {
 			return 0, err
 		}
 		if err := tx.SetReads(policy, resource, nil); err != nil {

@@ -44,7 +44,7 @@ func (r rawDigest) String() string {
 var errDamagedVerdicts = errors.New("verdicts are damaged")
 
 // The codes of the outcomes are part of the stored form.
-var outcomes = [...]verdict.Outcome{"", verdict.Compliant, verdict.NonCompliant, verdict.NotApplicable, verdict.Error, verdict.InsufficientData}
+var outcomes = [...]verdict.Outcome{"", verdict.Compliant, verdict.NonCompliant, verdict.NotApplicable, verdict.Error, verdict.InsufficientData, verdict.Removed}
 
 // verdictCode is a verdict as it is stored, without what stands in its terms.
 type verdictCode struct {
@@ -63,7 +63,7 @@ type verdictRest struct {
 }
 
 func encodeVerdict(v *verdict.Verdict, terms int64) (verdictCode, error) {
-	if v.Outcome == "" || !slices.Contains(outcomes[:], v.Outcome) {
+	if v.Outcome == "" || v.Outcome == verdict.Removed || !slices.Contains(outcomes[:], v.Outcome) {
 		return verdictCode{}, fmt.Errorf("outcome %q is unknown", v.Outcome)
 	}
 	c := verdictCode{terms: terms, outcome: v.Outcome, at: micros(v.At), item: packDigest(v.Evidence.Item), previous: packDigest(v.Evidence.Previous)}

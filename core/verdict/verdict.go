@@ -19,6 +19,8 @@ const (
 	NotApplicable    Outcome = "NOT_APPLICABLE"
 	Error            Outcome = "ERROR"
 	InsufficientData Outcome = "INSUFFICIENT_DATA"
+	// Removed stands in the history of verdicts where a policy was removed; no verdict has it.
+	Removed Outcome = "REMOVED"
 )
 
 // Severity orders findings and alarms by urgency.
