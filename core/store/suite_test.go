@@ -39,6 +39,7 @@ func Suite(t *testing.T, open func(t *testing.T) *Store) {
 		{"sweeps and owners", suiteSweeps},
 		{"verdicts", suiteVerdicts},
 		{"verdicts of a policy", suiteVerdictsOf},
+		{"the history of verdicts", suiteVerdictHistory},
 		{"what verdicts rest on", suiteReads},
 		{"work", suiteWork},
 		{"findings", suiteFindings},

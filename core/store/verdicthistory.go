@@ -250,7 +250,7 @@ func (tx *Tx) retainVerdicts(before int64) (int64, error) {
 	}
 	for i := range old {
 		c := &old[i]
-		later, err := tx.verdictChangeRows(`WHERE c.resource = ? AND c.number > ? AND c.received < ? ORDER BY c.number`, c.resource, c.number, before)
+		later, err := tx.verdictChangeRows(`WHERE c.resource = ? AND c.number > ? AND c.received < ? AND c.at >= ? ORDER BY c.number`, c.resource, c.number, before, c.at)
 		if err != nil {
 			return 0, err
 		}
