@@ -129,6 +129,8 @@ func (s *Server) register(api huma.API) {
 	s.registerSQL(api)
 	s.registerModules(api)
 	s.registerVerify(api)
+	s.registerCompliance(api)
+	s.registerTimeline(api)
 }
 
 // ResourceQuery names a resource.
@@ -138,6 +140,7 @@ type ResourceQuery struct {
 	Account string `query:"account"`
 	Region  string `query:"region"`
 	At      string `query:"at" doc:"A version number, a time, current or previous."`
+	KnownAt string `query:"knownAt" doc:"Only what had been received by this time."`
 }
 
 func (s *Server) registerResources(api huma.API) {
@@ -149,20 +152,43 @@ func (s *Server) registerResources(api huma.API) {
 		Region  string `query:"region"`
 		Tag     string `query:"tag" doc:"key or key=value"`
 		Gone    bool   `query:"gone" doc:"Include resources that exist no more."`
+		Moment
 	},
 	) (List[Resource], error) {
 		after, err := number(in.After)
 		if err != nil {
 			return List[Resource]{}, err
 		}
+		at, known, asked, err := in.times()
+		if err != nil {
+			return List[Resource]{}, err
+		}
 		return view(ctx, s.b.Store, func(tx *store.Tx) (List[Resource], error) {
-			page, err := tx.Resources(store.ResourceFilter{Type: in.Type, ID: in.ID, Account: in.Account, Region: in.Region, Tag: in.Tag, Gone: in.Gone, After: after, Limit: in.Limit})
 			out := List[Resource]{Items: []Resource{}}
-			for _, c := range page {
-				out.Items = append(out.Items, shown(c))
+			f := store.ResourceFilter{Type: in.Type, ID: in.ID, Account: in.Account, Region: in.Region, Tag: in.Tag, Gone: in.Gone, After: after, Limit: in.Limit}
+			st, err := newStaleness(tx, at)
+			if err != nil {
+				return out, err
 			}
-			if len(page) == in.Limit {
-				out.Next = strconv.FormatInt(page[len(page)-1].Version, 10)
+			var page []*store.Current
+			var next int64
+			if asked {
+				page, next, err = tx.ResourcesAt(f, at, known, after)
+			} else {
+				page, err = tx.Resources(f)
+				if len(page) == in.Limit {
+					next = page[len(page)-1].Version
+				}
+			}
+			for _, c := range page {
+				r := shown(c)
+				if err == nil {
+					r.Stale, err = st.of(c.Resource)
+				}
+				out.Items = append(out.Items, r)
+			}
+			if next > 0 {
+				out.Next = strconv.FormatInt(next, 10)
 			}
 			return out, err
 		})
@@ -174,18 +200,16 @@ func (s *Server) registerResources(api huma.API) {
 			if err != nil {
 				return ResourceDetail{}, err
 			}
-			d, err := detail(tx, c)
-			if err != nil {
-				return d, err
+			if v, err = in.version(tx, c, in.At); err != nil {
+				return ResourceDetail{}, err
 			}
-			if v, err = versionOf(tx, c, in.At); err != nil {
-				return d, err
+			if before, err = tx.Before(v); err != nil {
+				return ResourceDetail{}, err
 			}
-			if in.At != "" {
-				d.Resource = shown(v)
+			if in.At == "" && in.KnownAt == "" {
+				return detail(tx, c)
 			}
-			before, err = tx.Before(v)
-			return d, err
+			return in.detailAt(tx, v)
 		})
 		if err == nil {
 			err = s.relate(ctx, []*Resource{&d.Resource}, []*store.Current{v}, before)
@@ -251,11 +275,11 @@ func (s *Server) registerResources(api huma.API) {
 			if err != nil {
 				return Version{}, err
 			}
-			from, err := versionOf(tx, c, in.From)
+			from, err := in.version(tx, c, in.From)
 			if err != nil {
 				return Version{}, err
 			}
-			to, err := versionOf(tx, c, in.To)
+			to, err := in.version(tx, c, in.To)
 			if err != nil {
 				return Version{}, err
 			}

@@ -82,40 +82,73 @@ func detail(tx *store.Tx, c *store.Current) (ResourceDetail, error) {
 	return d, err
 }
 
-// stale returns the gap that a resource's state rests on: all instances that list it are in one.
-func stale(tx *store.Tx, resource int64) (*Gap, error) {
-	owners, err := tx.Owners(resource)
-	if err != nil || len(owners) == 0 {
-		return nil, err
+// detailAt is what was known of a resource when a version of it was in force: at the time that is asked
+// about, or at the end of a version that is named by its number.
+func (q *ResourceQuery) detailAt(tx *store.Tx, v *store.Current) (ResourceDetail, error) {
+	d := ResourceDetail{Resource: shown(v), Out: []Related{}, In: []Related{}, Verdicts: []verdict.Verdict{}, Findings: []verdict.Finding{}}
+	for _, r := range v.Item.Relationships {
+		d.Out = append(d.Out, Related{Relationship: r})
 	}
-	gaps, err := tx.Gaps(time.Now())
+	known, err := when("knownAt", q.KnownAt)
+	if err != nil {
+		return d, err
+	}
+	at, err := record.ParseTime(q.At)
+	if err != nil {
+		next, err := tx.VersionAfter(v)
+		if err != nil {
+			return d, err
+		}
+		switch {
+		case next != nil:
+			at = next.Item.CaptureTime.Add(-time.Microsecond)
+		case !known.IsZero():
+			at = known
+		default:
+			at = time.Now()
+		}
+	}
+	verdicts, err := tx.VerdictsAt(v.Resource, at, known)
+	if err != nil {
+		return d, err
+	}
+	d.Verdicts = append(d.Verdicts, verdicts...)
+	if d.Owners, err = tx.Owners(v.Resource); err != nil {
+		return d, err
+	}
+	s, err := newStaleness(tx, at)
+	if err == nil {
+		d.Stale, err = s.of(v.Resource)
+	}
+	return d, err
+}
+
+// stale returns the gap that a resource's state rests on now.
+func stale(tx *store.Tx, resource int64) (*Gap, error) {
+	s, err := newStaleness(tx, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	var found *Gap
-	for _, o := range owners {
-		in := false
-		for _, g := range gaps {
-			if g.Instance == o && g.To.IsZero() {
-				in = true
-				found = &Gap{Instance: g.Instance, From: g.From, Reason: g.Reason}
-			}
-		}
-		if !in {
-			return nil, nil
-		}
-	}
-	return found, nil
+	return s.of(resource)
 }
 
 func shownEvent(r *store.EventRow) Event {
 	return Event{Number: r.Number, Instance: r.Instance, Received: r.Received, Event: r.Event.Body}
 }
 
-// versionOf resolves a version as people write it: a number, a time, "current" or "previous".
-func versionOf(tx *store.Tx, c *store.Current, text string) (*store.Current, error) {
+// version resolves a version as people write it: a number, a time, "current" or "previous".
+func (q *ResourceQuery) version(tx *store.Tx, c *store.Current, text string) (*store.Current, error) {
+	known, err := when("knownAt", q.KnownAt)
+	if err != nil {
+		return nil, err
+	}
 	var v *store.Current
-	var err error
+	if !known.IsZero() && (text == "" || text == "current") {
+		if v, err = tx.VersionKnownAt(c.Resource, known, known); err == nil && v == nil {
+			err = fmt.Errorf("%s was not known at %s: %w", c.Item.Key, q.KnownAt, errUnknown)
+		}
+		return v, err
+	}
 	switch text {
 	case "", "current":
 		return c, nil
@@ -132,7 +165,7 @@ func versionOf(tx *store.Tx, c *store.Current, text string) (*store.Current, err
 		if parseErr != nil {
 			return nil, refusedf("version %q is neither a number, nor a time, nor current or previous", text)
 		}
-		v, err = tx.VersionAt(c.Resource, at)
+		v, err = tx.VersionKnownAt(c.Resource, at, known)
 	}
 	if err == nil && v == nil {
 		err = fmt.Errorf("version %s of %s: %w", text, c.Item.Key, errUnknown)

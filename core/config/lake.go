@@ -56,7 +56,7 @@ func (x Lake) Equal(y Lake) bool {
 
 // Retention says how long things are kept; zero means for ever.
 type Retention struct {
-	Events, Versions, Verdicts, Findings, Causes, Quarantine, Deliveries, Alarms time.Duration
+	Events, Versions, Verdicts, Findings, Causes, Quarantine, Deliveries, Alarms, Gaps time.Duration
 }
 
 // mostEvents is how long events are kept at most: ten years, with their leap days.
@@ -68,7 +68,7 @@ const mostEvents = 3653 * day
 func defaultRetention() Retention {
 	return Retention{
 		Events: 90 * day, Verdicts: 3 * 365 * day, Findings: 3 * 365 * day, Causes: 3 * 365 * day,
-		Quarantine: 30 * day, Deliveries: 30 * day, Alarms: 365 * day,
+		Quarantine: 30 * day, Deliveries: 30 * day, Alarms: 365 * day, Gaps: 3 * 365 * day,
 	}
 }
 
@@ -83,7 +83,7 @@ func (r *Retention) settings() map[table.Name]setting {
 	return map[table.Name]setting{
 		table.Events: {"events", &r.Events}, table.Items: {"versions", &r.Versions}, table.Verdicts: {"verdicts", &r.Verdicts},
 		table.Findings: {"findings", &r.Findings}, table.Causes: {"causes", &r.Causes}, table.Quarantines: {"quarantine", &r.Quarantine},
-		table.Deliveries: {"deliveries", &r.Deliveries}, table.Alarms: {"alarms", &r.Alarms},
+		table.Deliveries: {"deliveries", &r.Deliveries}, table.Alarms: {"alarms", &r.Alarms}, table.Gaps: {"gaps", &r.Gaps},
 	}
 }
 
@@ -110,13 +110,14 @@ func (l *loader) retention(b *hcl.Block) {
 		Quarantine hcl.Expression `hcl:"quarantine,optional"`
 		Deliveries hcl.Expression `hcl:"deliveries,optional"`
 		Alarms     hcl.Expression `hcl:"alarms,optional"`
+		Gaps       hcl.Expression `hcl:"gaps,optional"`
 	}
 	if !l.decode(b, &raw) {
 		return
 	}
 	given := map[string]hcl.Expression{
 		"events": raw.Events, "versions": raw.Versions, "verdicts": raw.Verdicts, "findings": raw.Findings, "causes": raw.Causes,
-		"quarantine": raw.Quarantine, "deliveries": raw.Deliveries, "alarms": raw.Alarms,
+		"quarantine": raw.Quarantine, "deliveries": raw.Deliveries, "alarms": raw.Alarms, "gaps": raw.Gaps,
 	}
 	for _, s := range l.c.Retention.settings() {
 		text, rng, ok := l.text(given[s.name])

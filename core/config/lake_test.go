@@ -64,7 +64,7 @@ func TestLakeDefaults(t *testing.T) {
 	if want := (Lake{Path: "/d/lake", DrainEvery: time.Minute, CacheBytes: 1 << 30}); !want.Equal(c.Lake) {
 		t.Error(cmp.Diff(want, c.Lake))
 	}
-	want := Retention{Events: 90 * day, Verdicts: 1095 * day, Findings: 1095 * day, Causes: 1095 * day, Quarantine: 30 * day, Deliveries: 30 * day, Alarms: 365 * day}
+	want := Retention{Events: 90 * day, Verdicts: 1095 * day, Findings: 1095 * day, Causes: 1095 * day, Quarantine: 30 * day, Deliveries: 30 * day, Alarms: 365 * day, Gaps: 1095 * day}
 	if diff := cmp.Diff(want, c.Retention); diff != "" {
 		t.Error(diff)
 	}

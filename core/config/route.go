@@ -87,7 +87,7 @@ func (l *loader) patterns(e hcl.Expression) []string {
 }
 
 var (
-	classes = []string{"compliance", "alarm", "configuration", "activity", "health"}
+	classes = []string{"compliance", "alarm", "configuration", "activity", "health", "gap"}
 	groups  = []string{"policy", "severity", "resource", "resource_type", "account", "region", "class", "key"}
 )
 

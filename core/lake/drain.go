@@ -108,7 +108,7 @@ func drainerOf[T any](k *kind[T]) drainer {
 }
 
 var drainers = []drainer{
-	drainerOf(&items), drainerOf(&events), drainerOf(&verdicts), drainerOf(&findings), drainerOf(&causes), drainerOf(&alarms), drainerOf(&deliveries), drainerOf(&quarantine),
+	drainerOf(&items), drainerOf(&events), drainerOf(&verdicts), drainerOf(&findings), drainerOf(&causes), drainerOf(&alarms), drainerOf(&deliveries), drainerOf(&quarantine), drainerOf(&gaps),
 }
 
 // drain moves what the journal has into the lake, as much as one plan takes, and reports whether there was

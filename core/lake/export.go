@@ -200,15 +200,15 @@ func (l *Lake) exportItems(ctx context.Context, r Range, state bool, put func(li
 		return len(found), err
 	}
 	if state && !r.Since.IsZero() {
-		for after := int64(0); ; {
-			n, err := page(func(tx *store.Tx) ([]*store.Current, error) { return tx.InForce(r.Since, after, 500) }, func(c *store.Current) error {
-				after = c.Resource
-				return put(version(c))
-			})
-			if err != nil || n == 0 {
-				if err != nil {
-					return err
-				}
+		for next := int64(0); ; {
+			_, err := page(func(tx *store.Tx) (found []*store.Current, err error) {
+				found, next, err = tx.ResourcesAt(store.ResourceFilter{Limit: 500}, r.Since, time.Time{}, next)
+				return found, err
+			}, func(c *store.Current) error { return put(version(c)) })
+			if err != nil {
+				return err
+			}
+			if next == 0 {
 				break
 			}
 		}
@@ -271,5 +271,5 @@ func exporterOf[T any](k *kind[T]) exporter {
 }
 
 var exporters = []exporter{
-	exporterOf(&items), exporterOf(&events), exporterOf(&verdicts), exporterOf(&findings), exporterOf(&causes), exporterOf(&alarms), exporterOf(&deliveries), exporterOf(&quarantine),
+	exporterOf(&items), exporterOf(&events), exporterOf(&verdicts), exporterOf(&findings), exporterOf(&causes), exporterOf(&alarms), exporterOf(&deliveries), exporterOf(&quarantine), exporterOf(&gaps),
 }

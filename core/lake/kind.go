@@ -96,6 +96,12 @@ var quarantine = kind[table.Quarantine]{
 	gather: gatherQuarantine,
 }
 
+var gaps = kind[table.Gap]{
+	name:   table.Gaps,
+	head:   func(r *table.Gap) head { return head{r.Number, r.Time, r.Received, r.Record} },
+	gather: states((*store.Tx).GapsAfter, gapRow),
+}
+
 func gatherEvents(tx *store.Tx, after, upTo int64) ([]table.Event, int64, bool, error) {
 	var rows []table.Event
 	end, bytes := after, int64(0)
@@ -328,6 +334,18 @@ func causeRow(h *store.HistoryRow[verdict.Cause], body []byte) table.Cause {
 	}
 	if c.Origin != nil {
 		row.Address = c.Origin.Address
+	}
+	return row
+}
+
+func gapRow(h *store.HistoryRow[store.GapState], body []byte) table.Gap {
+	g := &h.State
+	row := table.Gap{
+		Number: h.Number, Time: h.At.UnixMicro(), Received: h.Received.UnixMicro(), Instance: string(g.Instance),
+		Since: g.From.UnixMicro(), Reason: g.Reason, Record: body,
+	}
+	if !g.To.IsZero() {
+		row.Until = g.To.UnixMicro()
 	}
 	return row
 }

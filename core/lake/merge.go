@@ -136,5 +136,5 @@ func mergerOf[T any](k *kind[T]) merger {
 }
 
 var mergers = []merger{
-	mergerOf(&items), mergerOf(&events), mergerOf(&verdicts), mergerOf(&findings), mergerOf(&causes), mergerOf(&alarms), mergerOf(&deliveries), mergerOf(&quarantine),
+	mergerOf(&items), mergerOf(&events), mergerOf(&verdicts), mergerOf(&findings), mergerOf(&causes), mergerOf(&alarms), mergerOf(&deliveries), mergerOf(&quarantine), mergerOf(&gaps),
 }

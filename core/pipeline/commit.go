@@ -37,7 +37,7 @@ func (c *commit) job(ctx context.Context, j *job) error {
 	case m.SweepEnd != nil:
 		return c.sweepEnd(ctx, j.inst, m.SweepEnd)
 	case m.Gap != nil:
-		return c.tx.AddGap(j.inst, *m.Gap)
+		return c.gap(j.inst, *m.Gap)
 	case m.Problem != nil:
 		level := c.p.log.Error
 		if m.Problem.Warning {
@@ -46,6 +46,23 @@ func (c *commit) job(ctx context.Context, j *job) error {
 		level("a collector reports a problem", "instance", j.inst, "summary", m.Problem.Summary, "detail", m.Problem.Detail)
 	}
 	return nil
+}
+
+// gap notes that a collector may have missed something, or that it does no longer.
+func (c *commit) gap(inst record.Instance, g record.Gap) error {
+	if err := c.tx.AddGap(inst, g); err != nil {
+		return err
+	}
+	ch := verdict.Change{
+		Class: verdict.ClassGap, Severity: verdict.Medium, RecordedAt: g.From, Key: "gap/" + string(inst), Title: "A collector may have missed something",
+		Message: fmt.Sprintf("%s may have missed what happened since %s: %s. What rests on it is stale until it is back.", inst, record.FormatTime(g.From), g.Reason),
+		Old:     "OK", New: "GAP", Active: true, Instance: string(inst),
+	}
+	if !g.To.IsZero() {
+		ch.Old, ch.New, ch.Active, ch.RecordedAt = "GAP", "OK", false, g.To
+		ch.Message = fmt.Sprintf("%s may have missed what happened from %s to %s: %s.", inst, record.FormatTime(g.From), record.FormatTime(g.To), g.Reason)
+	}
+	return c.change(ch)
 }
 
 func (c *commit) finish() error { return c.p.health.flush(c) }

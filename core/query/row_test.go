@@ -55,7 +55,7 @@ func TestColumns(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[table.Name]any{
 		table.Items: table.Item{}, table.Events: table.Event{}, table.Verdicts: table.Verdict{}, table.Findings: table.Finding{},
-		table.Alarms: table.Alarm{}, table.Causes: table.Cause{}, table.Deliveries: table.Delivery{}, table.Quarantines: table.Quarantine{},
+		table.Alarms: table.Alarm{}, table.Causes: table.Cause{}, table.Deliveries: table.Delivery{}, table.Quarantines: table.Quarantine{}, table.Gaps: table.Gap{},
 	} {
 		var want, got []string
 		for f := range reflect.TypeOf(row).Fields() {

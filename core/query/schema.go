@@ -165,6 +165,12 @@ var files = map[table.Name][]Column{
 		Column{"reason", typeText, "Why it was refused."},
 		Column{"origin", typeText, "Where the collector read it."},
 		Column{"record", typeBytes, "What came, which need not be JSON."}),
+	table.Gaps: columns(common,
+		Column{"instance", typeText, "The collector that may have missed something."},
+		Column{"since", typeTime, "When it began."},
+		Column{"until", typeTime, "When it ended; NULL while it lasts."},
+		Column{"reason", typeText, "Why."},
+		Column{"record", typeJSON, "The whole gap."}),
 }
 
 // view is a view, or a table function where it has parameters.
@@ -199,6 +205,18 @@ var views = []view{
   FROM lake.configuration_items QUALIFY row_number() OVER (PARTITION BY ` + byResource + ` ORDER BY time DESC, number DESC) = 1
 ) WHERE status NOT IN ` + gone,
 		example: `SELECT resource_type, count(*) FROM resources GROUP BY ALL ORDER BY 2 DESC`,
+	},
+	{
+		name: "stale_resources", doc: "The resources whose collector is in a gap: nothing is known of them since.", base: table.Items, drop: []string{"as_of"},
+		add: []Column{{"stale_since", typeTime, "When the collector was last seen."}, {"stale_reason", typeText, "Why it misses something."}},
+		sql: `SELECT r.* EXCLUDE (as_of), g.since AS stale_since, g.reason AS stale_reason FROM (
+  FROM lake.configuration_items QUALIFY row_number() OVER (PARTITION BY ` + byResource + ` ORDER BY time DESC, number DESC) = 1
+) r JOIN (
+  SELECT instance, min(since) AS since, any_value(reason ORDER BY since) AS reason FROM (
+    FROM lake.gaps QUALIFY row_number() OVER (PARTITION BY instance, since ORDER BY number DESC) = 1
+  ) WHERE until IS NULL GROUP BY instance
+) g ON g.instance = r.instance WHERE r.status NOT IN ` + gone,
+		example: `SELECT c.policy, c.resource_id, c.outcome, s.stale_since FROM compliance c JOIN stale_resources s USING (account_id, region, resource_type, resource_id)`,
 	},
 	{
 		name: "resources_at", parameters: []string{"ts"}, doc: "The state at a time.", base: table.Items, drop: []string{"as_of"}, add: configuration,
@@ -259,6 +277,11 @@ WHERE outcome <> 'REMOVED'`,
 		name: "deliveries", doc: "Every state that a notification came into.", base: table.Deliveries,
 		sql:     `FROM lake.deliveries`,
 		example: `SELECT route, state, count(*) FROM deliveries GROUP BY ALL`,
+	},
+	{
+		name: "gaps", doc: "The times in which collectors may have missed something.", base: table.Gaps,
+		sql:     `FROM lake.gaps QUALIFY row_number() OVER (PARTITION BY instance, since ORDER BY number DESC) = 1`,
+		example: `SELECT instance, since, until, reason FROM gaps WHERE until IS NULL OR until > now() - INTERVAL 1 DAY`,
 	},
 	{
 		name: "quarantine", doc: "Records that were refused, with the reason.", base: table.Quarantines,

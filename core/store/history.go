@@ -14,6 +14,7 @@ const (
 	episodeHistory  = "episode_history"
 	deliveryHistory = "delivery_history"
 	causeHistory    = "cause_history"
+	gapHistory      = "gap_history"
 )
 
 // HistoryRow is a state that something came into.
@@ -38,7 +39,7 @@ func (tx *Tx) addHistory(table string, at int64, body []byte) error {
 }
 
 // drainedName is the name of a table of states in lake_drained.
-var drainedName = map[string]string{findingHistory: "findings", episodeHistory: "alarms", deliveryHistory: "deliveries", causeHistory: "causes"}
+var drainedName = map[string]string{findingHistory: "findings", episodeHistory: "alarms", deliveryHistory: "deliveries", causeHistory: "causes", gapHistory: "gaps"}
 
 // nextHistory gives the next number. What was drained is not in the table any more, so the number counts
 // on from there.

@@ -226,37 +226,3 @@ func (tx *Tx) HasVersion(it *record.Item) (bool, error) {
 		WHERE r.resource_type = ? AND r.resource_id = ? AND r.account = ? AND r.region = ? AND v.captured = ? AND v.hash = ? LIMIT 1`,
 		[]any{it.ResourceType, it.ResourceID, it.AccountID, it.Region, micros(it.CaptureTime), it.Hash[:]}, &n)
 }
-
-// InForce returns the versions that were in force at a time, in the order of their resources after one.
-// Resources that did not exist then are left out.
-func (tx *Tx) InForce(at time.Time, after int64, limit int) ([]*Current, error) {
-	var out []*Current
-	for len(out) < limit {
-		var resources []int64
-		err := tx.each(`SELECT id FROM resources WHERE id > ? ORDER BY id LIMIT ?`, []any{after, limit}, func(r *sql.Rows) error {
-			var id int64
-			err := r.Scan(&id)
-			resources = append(resources, id)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read resources: %w", err)
-		}
-		for _, id := range resources {
-			c, err := tx.oneVersion(versionColumns+` WHERE v.resource = ? AND v.captured <= ? ORDER BY v.captured DESC, v.number DESC LIMIT 1`, id, micros(at))
-			if err != nil {
-				return nil, err
-			}
-			if c != nil && !c.Item.Status.Gone() {
-				out = append(out, c)
-			}
-			if after = id; len(out) == limit {
-				return out, nil
-			}
-		}
-		if len(resources) < limit {
-			break
-		}
-	}
-	return out, nil
-}

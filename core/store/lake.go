@@ -284,6 +284,8 @@ func (tx *Tx) SetDrained(name table.Name, upTo int64) error {
 		return tx.trimHistory(deliveryHistory, upTo)
 	case table.Causes:
 		return tx.trimHistory(causeHistory, upTo)
+	case table.Gaps:
+		return tx.trimHistory(gapHistory, upTo)
 	}
 	return nil
 }

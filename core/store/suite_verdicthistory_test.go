@@ -157,7 +157,8 @@ func suiteVerdictHistory(t *testing.T, s *Store) {
 	})
 	view(t, s, func(tx *Tx) error {
 		var numbers []int64
-		for before := int64(0); ; {
+		var times []time.Time
+		for before := now.Add(time.Hour); ; {
 			page, err := tx.VerdictHistory(3, before, 4)
 			if err != nil {
 				return err
@@ -166,9 +167,9 @@ func suiteVerdictHistory(t *testing.T, s *Store) {
 				break
 			}
 			for _, c := range page {
-				numbers = append(numbers, c.Number)
+				numbers, times = append(numbers, c.Number), append(times, c.At)
 			}
-			before = page[len(page)-1].Number
+			before = page[len(page)-1].At
 		}
 		n := 0
 		for _, c := range all {
@@ -176,7 +177,8 @@ func suiteVerdictHistory(t *testing.T, s *Store) {
 				n++
 			}
 		}
-		if len(numbers) != n || !slices.IsSortedFunc(numbers, func(a, b int64) int { return int(b - a) }) {
+		slices.Sort(numbers)
+		if len(slices.Compact(numbers)) != n || !slices.IsSortedFunc(times, func(a, b time.Time) int { return b.Compare(a) }) {
 			t.Errorf("the history of a resource has %d changes, want %d: %v", len(numbers), n, numbers)
 		}
 		return nil

@@ -175,6 +175,42 @@ type ResourceVerdict struct {
 // verdictPage is how many resources are looked at at once for the verdicts of a policy.
 const verdictPage = 2000
 
+// WalkVerdicts calls fn with the current verdicts on each resource after one that has any, in the order of
+// the resources, until fn says that it is enough.
+func (tx *Tx) WalkVerdicts(after int64, fn func(resource int64, all []verdict.Verdict) (enough bool, err error)) error {
+	for {
+		type row struct {
+			resource int64
+			body     []byte
+			subject  verdict.Subject
+		}
+		var page []row
+		err := tx.each(`SELECT v.resource, v.body, r.account, r.region, r.resource_type, r.resource_id
+			FROM verdicts v JOIN resources r ON r.id = v.resource WHERE v.resource > ? ORDER BY v.resource LIMIT 500`, []any{after}, func(r *sql.Rows) error {
+			var x row
+			err := r.Scan(&x.resource, &x.body, &x.subject.AccountID, &x.subject.Region, &x.subject.ResourceType, &x.subject.ResourceID)
+			page = append(page, x)
+			return err
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, x := range page {
+			all, err := tx.openVerdicts(x.body, x.subject, "")
+			if err != nil {
+				return err
+			}
+			if enough, err := fn(x.resource, all); enough || err != nil {
+				return err
+			}
+			after = x.resource
+		}
+		if err := tx.ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
 // VerdictsOf returns the verdicts of a policy in the order of their resources after one; an empty
 // outcome is any. There is no index by policy: it walks over the verdicts on all resources.
 func (tx *Tx) VerdictsOf(policy verdict.PolicyID, outcome verdict.Outcome, after int64, limit int) ([]ResourceVerdict, error) {

@@ -139,13 +139,11 @@ func (tx *Tx) VerdictChanges(after int64, limit int) ([]VerdictChange, error) {
 	return out, nil
 }
 
-// VerdictHistory returns the changes of verdicts on a resource, the last first, limit commits of them from
-// before a number; 0 begins with the latest.
-func (tx *Tx) VerdictHistory(resource, before int64, limit int) ([]VerdictChange, error) {
-	if before <= 0 {
-		before = 1<<63 - 1
-	}
-	rows, err := tx.verdictChangeRows(`WHERE c.resource = ? AND c.number < ? ORDER BY c.number DESC LIMIT ?`, resource, before, pageLimit(limit))
+// VerdictHistory returns the changes of verdicts on a resource from before a time, the last first, those of
+// about limit commits; all of one time come together.
+func (tx *Tx) VerdictHistory(resource int64, before time.Time, limit int) ([]VerdictChange, error) {
+	rows, err := tx.verdictChangeRows(`WHERE c.resource = ? AND c.at < ? AND c.at >= coalesce((SELECT d.at FROM verdict_changes d WHERE d.resource = ? AND d.at < ?
+		ORDER BY d.at DESC LIMIT 1 OFFSET ?), 0) ORDER BY c.at DESC, c.number DESC`, resource, micros(before), resource, micros(before), pageLimit(limit)-1)
 	var out []VerdictChange
 	for i := range rows {
 		if err != nil {

@@ -32,9 +32,24 @@ func (tx *Tx) Before(v *Current) (*Current, error) {
 		ORDER BY v.captured DESC, v.number DESC LIMIT 1`, v.Resource, at, at, v.Version, v.Item.Hash[:])
 }
 
+// VersionAfter returns the version that followed a given one, nil where it is the current one.
+func (tx *Tx) VersionAfter(v *Current) (*Current, error) {
+	at := micros(v.Item.CaptureTime)
+	return tx.oneVersion(versionColumns+` WHERE v.resource = ? AND v.captured >= ? AND (v.captured > ? OR v.number > ?) ORDER BY v.captured, v.number LIMIT 1`,
+		v.Resource, at, at, v.Version)
+}
+
 // Versions returns the versions of a resource, newest first.
 func (tx *Tx) Versions(resource int64, limit, offset int) ([]*Current, error) {
 	return tx.versions(versionColumns+` WHERE v.resource = ? ORDER BY v.captured DESC, v.number DESC LIMIT ? OFFSET ?`, resource, limit, offset)
+}
+
+// VersionsBefore returns the versions of a resource that were captured before a time, newest first, about
+// limit of them; all of one time come together.
+func (tx *Tx) VersionsBefore(resource int64, before time.Time, limit int) ([]*Current, error) {
+	return tx.versions(versionColumns+` WHERE v.resource = ? AND v.captured < ? AND v.captured >= coalesce((SELECT w.captured FROM versions w
+		WHERE w.resource = ? AND w.captured < ? ORDER BY w.captured DESC LIMIT 1 OFFSET ?), 0) ORDER BY v.captured DESC, v.number DESC`,
+		resource, micros(before), resource, micros(before), pageLimit(limit)-1)
 }
 
 // VersionsWith returns the versions of a resource with a content, in the order of their capture.

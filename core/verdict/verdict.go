@@ -240,6 +240,8 @@ const (
 	ClassConfiguration Class = "configuration"
 	ClassActivity      Class = "activity"
 	ClassHealth        Class = "health"
+	// ClassGap is a time in which a collector may have missed something.
+	ClassGap Class = "gap"
 	// ClassCause says that the actor behind an earlier change of a finding became known. It is routed to
 	// where that change went and to nobody else; no route asks for it.
 	ClassCause Class = "cause"

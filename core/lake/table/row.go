@@ -2,7 +2,7 @@ package table
 
 // Row is what every table's rows have.
 type Row interface {
-	Event | Item | Verdict | Finding | Alarm | Cause | Delivery | Quarantine
+	Event | Item | Verdict | Finding | Alarm | Cause | Delivery | Quarantine | Gap
 }
 
 // Event is a row of events: someone did something to something.
@@ -188,4 +188,16 @@ type Quarantine struct {
 	Reason   string `parquet:"reason,dict"`
 	Origin   string `parquet:"origin,optional,dict"`
 	Record   []byte `parquet:"record"`
+}
+
+// Gap is a state of a time in which a collector may have missed something.
+type Gap struct {
+	Number   int64  `parquet:"number,delta"`
+	Time     int64  `parquet:"time,timestamp(microsecond),delta"`
+	Received int64  `parquet:"received,timestamp(microsecond),delta"`
+	Instance string `parquet:"instance,dict"`
+	Since    int64  `parquet:"since,timestamp(microsecond)"`
+	Until    int64  `parquet:"until,optional,timestamp(microsecond)"`
+	Reason   string `parquet:"reason,dict"`
+	Record   []byte `parquet:"record,json"`
 }

@@ -13,7 +13,8 @@ const (
 	Causes      Name = "causes"
 	Deliveries  Name = "deliveries"
 	Quarantines Name = "quarantine"
+	Gaps        Name = "gaps"
 )
 
 // Names lists all tables in the order in which they are documented.
-var Names = [...]Name{Items, Events, Verdicts, Findings, Alarms, Causes, Deliveries, Quarantines}
+var Names = [...]Name{Items, Events, Verdicts, Findings, Alarms, Causes, Deliveries, Quarantines, Gaps}
