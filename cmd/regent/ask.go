@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -168,11 +170,15 @@ func newResources(c *client) *cobra.Command {
 	var typ, id, account, region, tag string
 	var gone bool
 	var limit int
+	var then timeFlags
 	ls := &cobra.Command{
 		Use: "list", Short: "List resources, latest change first", Args: cobra.NoArgs,
 		Example: "  regent resources list --type 'Linux::IAM::*'\n  regent resources list --tag env=prod -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q := query("type", typ, "id", id, "account", account, "region", region, "tag", tag)
+			if err := then.into(q); err != nil {
+				return err
+			}
 			if gone {
 				q.Set("gone", "true")
 			}
@@ -183,12 +189,13 @@ func newResources(c *client) *cobra.Command {
 			return p.print(cmd.OutOrStdout(), all, "TYPE | ID | ACCOUNT | REGION | CAPTURED | STATUS", func(row func(...any)) {
 				for _, r := range all {
 					it := itemOf(r.Item)
-					row(it.ResourceType, cut(it.ResourceID, 60), cut(it.AccountID, 20), it.Region, it.Capture, it.Status)
+					row(it.ResourceType, cut(it.ResourceID, 60), cut(it.AccountID, 20), it.Region, it.Capture, staleText(r.Stale)+it.Status)
 				}
 			})
 		},
 	}
 	p.add(ls)
+	then.add(ls)
 	ls.Flags().StringVar(&typ, "type", "", "resource type; * and ? stand for anything")
 	ls.Flags().StringVar(&id, "id", "", "resource id; * and ? stand for anything")
 	ls.Flags().StringVar(&account, "account", "", "account id")
@@ -212,10 +219,13 @@ func newResources(c *client) *cobra.Command {
 		cmd.Flags().StringVar(&region, "region", "", "region, where several resources match")
 		return cmd
 	}
-	var at, from, to string
+	var at, known, from, to string
 	get := one("get", "Show a resource with its relationships, verdicts and findings", func(cmd *cobra.Command, q url.Values, p *printer) error {
+		if err := knownInto(q, known); err != nil {
+			return err
+		}
 		if at != "" {
-			q.Set("at", at)
+			q.Set("at", versionOf("at", at))
 		}
 		var d api.ResourceDetail
 		if err := c.call(cmd.Context(), http.MethodGet, "/v1/resource", q, nil, &d); err != nil {
@@ -223,7 +233,25 @@ func newResources(c *client) *cobra.Command {
 		}
 		return p.print(cmd.OutOrStdout(), d, "", func(row func(...any)) { detailRows(d, row) })
 	})
-	get.Flags().StringVar(&at, "at", "", "the version then: a number, a time (RFC 3339), current or previous")
+	get.Flags().StringVar(&at, "at", "", "the version then: a number, a time, a while ago such as 7d, current or previous")
+	get.Flags().StringVar(&known, "known-at", "", "only what had been received by a time")
+	timeline := one("timeline", "Show what happened to a resource: versions, verdicts and events, the last first", func(cmd *cobra.Command, q url.Values, p *printer) error {
+		if err := knownInto(q, known); err != nil {
+			return err
+		}
+		all, err := list[api.Happening](cmd.Context(), c, "/v1/resource/timeline", q, limit)
+		if err != nil {
+			return err
+		}
+		return p.print(cmd.OutOrStdout(), all, "TIME | WHAT | ", func(row func(...any)) {
+			for i := range all {
+				kind, text := happeningText(&all[i])
+				row(record.FormatTime(all[i].At), kind, cut(text, 160))
+			}
+		})
+	})
+	timeline.Flags().IntVar(&limit, "limit", 100, "how many")
+	timeline.Flags().StringVar(&known, "known-at", "", "only what had been received by a time")
 	history := one("history", "Show the versions of a resource, newest first", func(cmd *cobra.Command, q url.Values, p *printer) error {
 		all, err := list[api.Version](cmd.Context(), c, "/v1/resource/history", q, limit)
 		if err != nil {
@@ -238,8 +266,11 @@ func newResources(c *client) *cobra.Command {
 	})
 	history.Flags().IntVar(&limit, "limit", 100, "how many")
 	diff := one("diff", "Show what changed between two versions", func(cmd *cobra.Command, q url.Values, p *printer) error {
-		q.Set("from", from)
-		q.Set("to", to)
+		q.Set("from", versionOf("from", from))
+		q.Set("to", versionOf("to", to))
+		if err := knownInto(q, known); err != nil {
+			return err
+		}
 		var v api.Version
 		if err := c.call(cmd.Context(), http.MethodGet, "/v1/resource/diff", q, nil, &v); err != nil {
 			return err
@@ -250,11 +281,23 @@ func newResources(c *client) *cobra.Command {
 			}
 		})
 	})
-	diff.Flags().StringVar(&from, "from", "previous", "a version number, a time, current or previous")
-	diff.Flags().StringVar(&to, "to", "current", "a version number, a time, current or previous")
-	cmd.AddCommand(ls, get, history, diff)
+	diff.Flags().StringVar(&from, "from", "previous", "a version number, a time, a while ago such as 7d, current or previous")
+	diff.Flags().StringVar(&known, "known-at", "", "only what had been received by a time")
+	diff.Flags().StringVar(&to, "to", "current", "a version number, a time, a while ago such as 7d, current or previous")
+	cmd.AddCommand(ls, get, history, timeline, diff)
 	return cmd
 }
+
+// versionOf turns the times of people into those of the API; what is none is the daemon's to say.
+func versionOf(name, text string) string {
+	if t, err := moment(name, text, time.Now()); err == nil && !t.IsZero() {
+		return record.FormatTime(t)
+	}
+	return text
+}
+
+// knownInto adds the time by which something had to be received to a query.
+func knownInto(q url.Values, known string) error { return (&timeFlags{known: known}).into(q) }
 
 func patchText(ops []store.Op) string {
 	var parts []string
@@ -320,13 +363,13 @@ func newFindings(c *client) *cobra.Command {
 		Long:    "Lists findings. The exit code is 1 where an open finding that is not waived is among them.",
 		Example: "  regent findings list --severity critical\n  regent findings list --policy 'compliance.linux.*' --status ''",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := list[verdict.Finding](cmd.Context(), c, "/v1/findings", query("status", status, "severity", severity, "policy", policy, "type", typ, "resource", resource, "account", account, "waived", waived), limit)
+			all, err := list[api.FoundFinding](cmd.Context(), c, "/v1/findings", query("status", status, "severity", severity, "policy", policy, "type", typ, "resource", resource, "account", account, "waived", waived), limit)
 			if err != nil {
 				return err
 			}
 			err = p.print(cmd.OutOrStdout(), all, "ID | SEVERITY | POLICY | RESOURCE | SINCE | MESSAGE", func(row func(...any)) {
 				for _, f := range all {
-					row(f.ID, f.Severity, f.Policy, cut(f.Subject.ResourceID, 40), short(f.FirstSeen), cut(findingText(f), 100))
+					row(f.ID, f.Severity, f.Policy, cut(f.Subject.ResourceID, 40), short(f.FirstSeen), cut(staleText(f.Stale)+findingText(f.Finding), 100))
 				}
 			})
 			if err != nil {
@@ -429,20 +472,77 @@ func eventOf(raw json.RawMessage) (ev struct {
 	return ev
 }
 
+// eventCells are the cells of an event in a list.
+func eventCells(raw json.RawMessage) []any {
+	v := eventOf(raw)
+	actor, target := v.Actor.ID, ""
+	if actor == "" {
+		actor = v.Actor.Name
+	}
+	if len(v.Targets) > 0 {
+		target = v.Targets[0].ResourceID
+		if target == "" {
+			target = v.Targets[0].Name
+		}
+	}
+	return []any{v.Time, v.Action, v.Outcome, cut(actor, 50), cut(target, 40), v.ID}
+}
+
+// followEvents prints events as they are recorded, each on a line: as JSON, or as the columns of the list.
+func followEvents(cmd *cobra.Command, c *client, q url.Values, p *printer) error {
+	for {
+		var page api.List[api.Event]
+		if err := c.call(cmd.Context(), http.MethodGet, "/v1/events/follow", q, nil, &page); err != nil {
+			if cmd.Context().Err() != nil {
+				return nil
+			}
+			return err
+		}
+		for _, e := range page.Items {
+			line := fmt.Sprintln(eventCells(e.Event)...)
+			if p.output == "json" {
+				b, err := json.Marshal(e)
+				if err != nil {
+					return err
+				}
+				line = string(b) + "\n"
+			}
+			if _, err := io.WriteString(cmd.OutOrStdout(), line); err != nil {
+				return err
+			}
+		}
+		q.Set("after", page.Next)
+	}
+}
+
 func newEvents(c *client) *cobra.Command {
 	cmd := &cobra.Command{Use: "events", Short: "Show recorded activity", GroupID: "ask"}
 	var p printer
 	f := map[string]*string{}
 	var limit int
+	var follow bool
 	ls := &cobra.Command{
 		Use: "list", Short: "List events, newest first", Args: cobra.NoArgs,
-		Example: "  regent events list --actor arn:aws:iam::111122223333:user/eve\n  regent events list --resource my-bucket --from 2026-01-01T00:00:00Z",
+		Example: "  regent events list --actor arn:aws:iam::111122223333:user/eve\n  regent events list --resource my-bucket --from 2026-01-01T00:00:00Z\n  regent events list --follow --outcome failure",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q := url.Values{}
 			for name, v := range f {
-				if *v != "" {
-					q.Set(name, *v)
+				text := *v
+				if name == "from" || name == "to" {
+					t, err := moment(name, text, time.Now())
+					if err != nil {
+						return err
+					}
+					if !t.IsZero() {
+						text = record.FormatTime(t)
+					}
 				}
+				if text != "" {
+					q.Set(name, text)
+				}
+			}
+			if follow {
+				return followEvents(cmd, c, q, &p)
 			}
 			all, err := list[api.Event](cmd.Context(), c, "/v1/events", q, limit)
 			if err != nil {
@@ -450,18 +550,7 @@ func newEvents(c *client) *cobra.Command {
 			}
 			return p.print(cmd.OutOrStdout(), all, "TIME | ACTION | OUTCOME | ACTOR | TARGET | ID", func(row func(...any)) {
 				for _, e := range all {
-					v := eventOf(e.Event)
-					actor, target := v.Actor.ID, ""
-					if actor == "" {
-						actor = v.Actor.Name
-					}
-					if len(v.Targets) > 0 {
-						target = v.Targets[0].ResourceID
-						if target == "" {
-							target = v.Targets[0].Name
-						}
-					}
-					row(v.Time, v.Action, v.Outcome, cut(actor, 50), cut(target, 40), v.ID)
+					row(eventCells(e.Event)...)
 				}
 			})
 		},
@@ -475,16 +564,20 @@ func newEvents(c *client) *cobra.Command {
 		{"action", "what was done"},
 		{"source", "where it was recorded"},
 		{"outcome", "success, failure or unknown"},
+		{"error", "the source's word for why it failed, such as AccessDenied"},
 		{"account", "account id"},
 		{"region", "region"},
 		{"address", "the address it came from"},
 		{"text", "text anywhere in the record"},
-		{"from", "from this time on"},
-		{"to", "before this time"},
+		{"from", "from a time, a day, or a while ago such as 1h on"},
+		{"to", "before a time, a day, or a while ago"},
 	} {
 		f[flag[0]] = ls.Flags().String(flag[0], "", flag[1])
 	}
 	ls.Flags().IntVar(&limit, "limit", 100, "how many")
+	ls.Flags().BoolVar(&follow, "follow", false, "print events as they are recorded, until it is interrupted")
+	ls.MarkFlagsMutuallyExclusive("follow", "from")
+	ls.MarkFlagsMutuallyExclusive("follow", "to")
 	show := &cobra.Command{
 		Use: "show ID", Short: "Print the events with an id as they were received", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

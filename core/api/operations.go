@@ -317,10 +317,10 @@ func (s *Server) registerFindings(api huma.API) {
 		Account  string `query:"account"`
 		Waived   string `query:"waived" enum:"true,false,"`
 	},
-	) (List[verdict.Finding], error) {
+	) (List[FoundFinding], error) {
 		before, err := number(in.After)
 		if err != nil {
-			return List[verdict.Finding]{}, err
+			return List[FoundFinding]{}, err
 		}
 		f := store.FindingFilter{
 			Status: in.Status, Severity: in.Severity, Policy: in.Policy, Type: in.Type, Resource: in.Resource,
@@ -330,11 +330,19 @@ func (s *Server) registerFindings(api huma.API) {
 			w := in.Waived == "true"
 			f.Waived = &w
 		}
-		return view(ctx, s.b.Store, func(tx *store.Tx) (List[verdict.Finding], error) {
-			out := List[verdict.Finding]{Items: []verdict.Finding{}}
+		return view(ctx, s.b.Store, func(tx *store.Tx) (List[FoundFinding], error) {
+			out := List[FoundFinding]{Items: []FoundFinding{}}
+			st, err := newStaleness(tx, time.Time{})
+			if err != nil {
+				return out, err
+			}
 			page, err := tx.Findings(f)
 			for _, r := range page {
-				out.Items = append(out.Items, r.Finding)
+				found := FoundFinding{Finding: r.Finding}
+				if err == nil {
+					found.Stale, err = st.of(r.Resource)
+				}
+				out.Items = append(out.Items, found)
 			}
 			if len(page) == in.Limit {
 				out.Next = strconv.FormatInt(page[len(page)-1].Row, 10)
@@ -364,28 +372,40 @@ func (s *Server) registerFindings(api huma.API) {
 	})
 }
 
+// EventQuery chooses events by any combination of what they have.
+type EventQuery struct {
+	ID           string `query:"id"`
+	Resource     string `query:"resource" doc:"A resource's id or name."`
+	ResourceType string `query:"type"`
+	Actor        string `query:"actor" doc:"An actor's id or name."`
+	Action       string `query:"action"`
+	Source       string `query:"source"`
+	Outcome      string `query:"outcome" enum:"success,failure,unknown,"`
+	Account      string `query:"account"`
+	Region       string `query:"region"`
+	Address      string `query:"address"`
+	Text         string `query:"text"`
+	ErrorCode    string `query:"error" doc:"The source's word for why it failed."`
+}
+
+func (q *EventQuery) filter() store.EventFilter {
+	return store.EventFilter{
+		ID: q.ID, Resource: q.Resource, ResourceType: q.ResourceType, Actor: q.Actor, Action: q.Action, Source: q.Source,
+		Outcome: q.Outcome, ErrorCode: q.ErrorCode, Account: q.Account, Region: q.Region, Address: q.Address, Text: q.Text,
+	}
+}
+
 func (s *Server) registerEvents(api huma.API) {
+	s.registerFollow(api)
 	operation(api, RoleRead, http.MethodGet, "/v1/events", "listEvents", "Recorded events, newest first", func(ctx context.Context, in *struct {
 		Paging
-		ID           string `query:"id"`
-		Resource     string `query:"resource" doc:"A resource's id or name."`
-		ResourceType string `query:"type"`
-		Actor        string `query:"actor" doc:"An actor's id or name."`
-		Action       string `query:"action"`
-		Source       string `query:"source"`
-		Outcome      string `query:"outcome" enum:"success,failure,unknown,"`
-		Account      string `query:"account"`
-		Region       string `query:"region"`
-		Address      string `query:"address"`
-		Text         string `query:"text"`
-		From         string `query:"from"`
-		To           string `query:"to"`
+		EventQuery
+		From string `query:"from"`
+		To   string `query:"to"`
 	},
 	) (List[Event], error) {
-		f := store.EventFilter{
-			ID: in.ID, Resource: in.Resource, ResourceType: in.ResourceType, Actor: in.Actor, Action: in.Action, Source: in.Source,
-			Outcome: in.Outcome, Account: in.Account, Region: in.Region, Address: in.Address, Text: in.Text, After: in.After, Limit: in.Limit,
-		}
+		f := in.filter()
+		f.After, f.Limit = in.After, in.Limit
 		var err error
 		if f.From, err = when("from", in.From); err != nil {
 			return List[Event]{}, err

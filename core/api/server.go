@@ -71,6 +71,8 @@ type Backend struct {
 	Confirm func(ctx context.Context, inst record.Instance, scope string) (bool, error)
 	// Events looks up events of journal and lake.
 	Events func(ctx context.Context, f store.EventFilter) ([]store.EventRow, string, error)
+	// EventsAfter returns events with numbers above one, in their order.
+	EventsAfter func(ctx context.Context, number int64, limit int) ([]store.EventRow, error)
 	// Import queues records of the past.
 	Import func(ctx context.Context, inst record.Instance, m record.Message) error
 	// Export writes recorded rows to w.

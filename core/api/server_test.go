@@ -111,7 +111,8 @@ func newDaemon(t *testing.T) *daemon {
 			})
 			return rows, next, err
 		},
-		Gather: reg,
+		EventsAfter: s.EventsAfter,
+		Gather:      reg,
 	}
 	return d
 }

@@ -56,6 +56,13 @@ type FindingDetail struct {
 	Causes []verdict.Cause `json:"causes"`
 }
 
+// FoundFinding is a finding in a list.
+type FoundFinding struct {
+	verdict.Finding
+	// Stale is the gap that the finding rests on.
+	Stale *Gap `json:"stale,omitempty"`
+}
+
 // Event is a recorded event.
 type Event struct {
 	// Number counts all events in the order in which they were recorded.

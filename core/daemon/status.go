@@ -24,7 +24,7 @@ func (d *Daemon) backend() api.Backend {
 		Modules:    d.modules,
 		Generation: func() api.Generation { d.mu.Lock(); defer d.mu.Unlock(); return d.generation },
 		Ready:      d.isReady, Reload: d.loop.Now, Retry: d.deliver.Retry, Confirm: d.pipeline.ConfirmSweep,
-		Events: d.lake.Events, Import: d.pipeline.Accept, Export: d.export,
+		Events: d.lake.Events, EventsAfter: d.lake.EventsAfter, Import: d.pipeline.Accept, Export: d.export,
 		Snapshot: d.snapshot, Audit: d.audit, Gather: d.registry, Query: d.askSQL, Causes: d.causes,
 	}
 }

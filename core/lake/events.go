@@ -128,6 +128,7 @@ func conditionsOf(f *store.EventFilter) []condition {
 	add(f.Actor, true, column("actor_id"), column("actor_name"))
 	add(f.Action, true, column("action"))
 	add(f.Address, true, column("origin_address"))
+	add(f.ErrorCode, true, column("error_code"))
 	add(f.Source, true, column("source"))
 	add(f.Account, true, column("account_id"))
 	add(f.ResourceType, true, inList("targets", "resource_type"))

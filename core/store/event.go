@@ -26,6 +26,8 @@ type EventFilter struct {
 	Actor                    string
 	Action, Source, Outcome  string
 	Account, Region, Address string
+	// ErrorCode is the source's word for why it failed.
+	ErrorCode string
 	// Text must stand somewhere in the record, whatever the case.
 	Text string
 	// From is the first time that matches, To the first that does not any more.
@@ -59,7 +61,7 @@ func (p EventPlace) Compare(o EventPlace) int {
 // needles are byte strings of which a record that matches must hold every one, unless it has escapes.
 func (f *EventFilter) needles() [][]byte {
 	var out [][]byte
-	for _, s := range []string{f.ID, f.Resource, f.ResourceType, f.Actor, f.Action, f.Source, f.Account, f.Region, f.Address} {
+	for _, s := range []string{f.ID, f.Resource, f.ResourceType, f.Actor, f.Action, f.Source, f.Account, f.Region, f.Address, f.ErrorCode} {
 		// What has to be escaped in JSON is left to the real comparison.
 		if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' }) {
 			out = append(out, []byte(s))
@@ -68,10 +70,16 @@ func (f *EventFilter) needles() [][]byte {
 	return out
 }
 
+// HasText reports whether the filter's text stands in an event, whatever the case.
+func (f *EventFilter) HasText(ev *record.Event) bool {
+	return f.Text == "" || bytes.Contains(bytes.ToLower(ev.Body), bytes.ToLower([]byte(f.Text)))
+}
+
 // Matches reports whether an event is one that the filter chooses; Text and After are not looked at.
 func (f *EventFilter) Matches(ev *record.Event) bool {
 	if f.ID != "" && ev.ID != f.ID || f.Action != "" && ev.Action != f.Action || f.Source != "" && ev.Source != f.Source ||
 		f.Outcome != "" && string(ev.Outcome) != f.Outcome || f.Account != "" && ev.AccountID != f.Account ||
+		f.ErrorCode != "" && ev.ErrorCode != f.ErrorCode ||
 		f.Region != "" && ev.Region != f.Region || f.Address != "" && ev.Origin.Address != f.Address ||
 		f.Actor != "" && ev.Actor.ID != f.Actor && ev.Actor.Name != f.Actor ||
 		!f.From.IsZero() && ev.Time.Before(f.From) || !f.To.IsZero() && !ev.Time.Before(f.To) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -13,6 +14,15 @@ import (
 
 // ErrDrained says that the next events asked for have moved to the lake.
 var ErrDrained = errors.New("events have moved to the lake")
+
+// LastEvent returns the number of the last event that was recorded, 0 where none was.
+func (tx *Tx) LastEvent() (int64, error) {
+	var n sql.NullInt64
+	if _, err := tx.one(`SELECT max(first_event + events - 1) FROM event_batches`, nil, &n); err != nil {
+		return 0, fmt.Errorf("read the number of the last event: %w", err)
+	}
+	return n.Int64, nil
+}
 
 // EventsAfter returns events of the journal with numbers above one, in their order; 0 begins with the first.
 // The numbers have no holes: one that is missing between two others was past its retention. A page ends with
