@@ -85,8 +85,9 @@ func regent(t *testing.T, ctx context.Context, in string, args ...string) (code 
 	return code, o.String(), e.String()
 }
 
-func TestQuery(t *testing.T) {
-	t.Parallel()
+// queryPlugins returns a folder with the query engine.
+func queryPlugins(t *testing.T) string {
+	t.Helper()
 	if _, err := exec.LookPath("cc"); err != nil {
 		t.Skip("no C compiler, which query-duckdb needs")
 	}
@@ -99,6 +100,12 @@ func TestQuery(t *testing.T) {
 	if err := os.Chmod(plugins, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return plugins
+}
+
+func TestQuery(t *testing.T) {
+	t.Parallel()
+	plugins := queryPlugins(t)
 	file := filepath.Join(t.TempDir(), "events.parquet")
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro()
 	if err := parquet.WriteFile(file, []table.Event{
