@@ -64,11 +64,12 @@ fuzz: ## Fuzz every parser of outside bytes for FUZZTIME each.
 	    echo "== $$pkg $$f"; $(GO) test $$pkg -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME); done; done
 
 .PHONY: soak
-soak: ## The slow proofs: a second S3 server, 300 kills under load, a million records backtested, 5,000 tamperings with a lake, the race detector, every fuzz test for two minutes.
+soak: ## The slow proofs: a second S3 server, 300 kills under load, a million records imported and backtested, 5,000 tamperings with a lake, the race detector, every fuzz test for two minutes.
 	GOBIN=$(CURDIR)/build/tools $(GO) install $(VERSITYGW)
 	REGENT_VERSITYGW=$(CURDIR)/build/tools/versitygw $(GO) test ./core/blob -run '^TestS3Versity$$' -v
 	REGENT_TAMPERINGS=5000 $(GO) test ./core/ledger -run '^TestTampering$$' -v -timeout 30m
 	REGENT_KILLS=300 $(GO) test ./cmd/regent -run '^TestKill$$' -v -timeout 60m
+	REGENT_IMPORT_RECORDS=1000000 $(GO) test ./cmd/regent -run '^TestImport$$' -v -timeout 60m
 	REGENT_BACKTEST_MEMORY=1 REGENT_BACKTEST_RECORDS=1000000 $(GO) test ./cmd/regent -run '^TestBacktest(Memory|OfAMillionRecords)$$' -v -timeout 60m
 	$(MAKE) race
 	$(MAKE) fuzz FUZZTIME=2m

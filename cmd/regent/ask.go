@@ -537,6 +537,10 @@ func newEvents(c *client) *cobra.Command {
 						text = record.FormatTime(t)
 					}
 				}
+				if name == "origin" {
+					// --address is where the daemon is.
+					name = "address"
+				}
 				if text != "" {
 					q.Set(name, text)
 				}
@@ -567,7 +571,7 @@ func newEvents(c *client) *cobra.Command {
 		{"error", "the source's word for why it failed, such as AccessDenied"},
 		{"account", "account id"},
 		{"region", "region"},
-		{"address", "the address it came from"},
+		{"origin", "the address it came from"},
 		{"text", "text anywhere in the record"},
 		{"from", "from a time, a day, or a while ago such as 1h on"},
 		{"to", "before a time, a day, or a while ago"},

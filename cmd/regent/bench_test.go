@@ -65,6 +65,12 @@ func (d *bench) stop() {
 	}
 }
 
+// kill ends the daemon as a crash does.
+func (d *bench) kill() {
+	_ = d.cmd.Process.Kill()
+	_ = d.cmd.Wait()
+}
+
 // until asks for the status until it is as wanted, and returns it with the time of the answer.
 func (d *bench) until(what string, limit time.Duration, ok func(api.Status) bool) (api.Status, time.Time) {
 	d.tb.Helper()

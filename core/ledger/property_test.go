@@ -145,6 +145,9 @@ var tamperings = []tampering{
 	{"rename a file", func(f *folder, rng *rand.Rand) ([]string, string, func()) {
 		key := f.files[rng.IntN(len(f.files))]
 		to := fmt.Sprintf("%s/%d%s", filepath.Dir(key), rng.IntN(1000), filepath.Ext(key))
+		if f.bytes[to] != nil {
+			return nil, "", func() {}
+		}
 		f.remove(key)
 		f.put(to, f.bytes[key])
 		named := []string{to}
