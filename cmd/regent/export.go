@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,9 +39,14 @@ A file is there when it is whole. Tables: ` + strings.Join(all, ", ") + `.`,
 			if by != "time" && by != "received" {
 				return usage("--by %q is none of time and received", by)
 			}
+			q := url.Values{"by": {by}, "format": {format}}
 			for name, v := range map[string]string{"since": since, "until": until} {
-				if _, err := record.ParseTime(v); v != "" && err != nil {
-					return usage("--%s: %v", name, err)
+				at, err := moment(name, v, time.Now())
+				if err != nil {
+					return err
+				}
+				if !at.IsZero() {
+					q.Set(name, record.FormatTime(at))
 				}
 			}
 			for _, t := range tables {
@@ -50,13 +56,6 @@ A file is there when it is whole. Tables: ` + strings.Join(all, ", ") + `.`,
 			}
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return usage("%v", err)
-			}
-			q := url.Values{"by": {by}, "format": {format}}
-			if since != "" {
-				q.Set("since", since)
-			}
-			if until != "" {
-				q.Set("until", until)
 			}
 			for _, t := range tables {
 				path := filepath.Join(dir, t+"."+format)
@@ -71,8 +70,8 @@ A file is there when it is whole. Tables: ` + strings.Join(all, ", ") + `.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&dir, "out", "", "folder to write to; it is made where it is missing")
-	f.StringVar(&since, "since", "", "first time that is wanted (RFC 3339)")
-	f.StringVar(&until, "until", "", "first time that is not wanted any more")
+	f.StringVar(&since, "since", "", "from a time, a day, or a while ago such as 30d on")
+	f.StringVar(&until, "until", "", "before a time, a day, or a while ago")
 	f.StringVar(&by, "by", "time", "what the times are of: time (it happened) or received (it was recorded)")
 	f.StringVar(&format, "format", "ndjson", "ndjson or parquet")
 	f.StringSliceVar(&tables, "tables", all, "tables to export")
