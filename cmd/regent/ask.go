@@ -124,6 +124,12 @@ func statusRows(s api.Status, row func(...any)) {
 	if len(s.Unmatched) > 0 {
 		row("never matched", fmt.Sprintf("%d policies judged nothing yet: %s", len(s.Unmatched), cut(fmt.Sprint(s.Unmatched), 120)))
 	}
+	var files int
+	var size int64
+	for _, t := range s.Lake.Tables {
+		files, size = files+t.Files, size+t.Bytes
+	}
+	row("lake", fmt.Sprintf("%d files, %.1f MiB in %s", files, float64(size)/(1<<20), s.Lake.Place))
 	proofRows(s.Proof, row)
 	row("store", fmt.Sprintf("%.1f MiB", float64(s.StoreBytes)/(1<<20)))
 }

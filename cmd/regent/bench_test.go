@@ -77,6 +77,8 @@ func (d *bench) until(what string, limit time.Duration, ok func(api.Status) bool
 	var s api.Status
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(d.tb.Context(), 10*time.Second)
+		// What is absent must not stay from the answer before.
+		s = api.Status{}
 		err := d.call(ctx, "GET", "/v1/status", nil, nil, &s)
 		cancel()
 		if err == nil && ok(s) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -93,6 +94,9 @@ func exportTable(cmd *cobra.Command, c *client, name string, q url.Values, path 
 	}()
 	err = c.do(cmd.Context(), http.MethodGet, "/v1/history/"+name, q, nil, "", func(r io.Reader) error {
 		if n, err = io.Copy(f, r); err != nil {
+			if why := brokeOff(f, n); why != "" {
+				err = errors.New(why)
+			}
 			return &exit{exitUnreachable, fmt.Errorf("the daemon broke off: %w", err)}
 		}
 		return nil
@@ -107,6 +111,21 @@ func exportTable(cmd *cobra.Command, c *client, name string, q url.Values, path 
 		err = os.Rename(f.Name(), path)
 	}
 	return n, err
+}
+
+// brokeOff returns what the last line of an export that broke off says, "" where it says nothing.
+func brokeOff(f *os.File, size int64) string {
+	from := max(0, size-64<<10)
+	tail, err := io.ReadAll(io.NewSectionReader(f, from, size-from))
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(tail)), "\n")
+	var last struct{ Error string }
+	if json.Unmarshal([]byte(lines[len(lines)-1]), &last) != nil {
+		return ""
+	}
+	return last.Error
 }
 
 // cutEnd removes the line that ends a stream, without which the stream was cut short.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -77,6 +78,13 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 	default:
 		// The answer has begun: that its end is missing is what tells the caller.
 		s.b.Log.Error("an export broke off", "table", o.Table, "err", err)
+		if !o.Parquet {
+			// A last line says why, where the connection still takes it.
+			if line, jsonErr := json.Marshal(map[string]string{"error": err.Error()}); jsonErr == nil && buf.Flush() == nil {
+				_, _ = out.Write(append([]byte{'\n'}, append(line, '\n')...))
+				_ = http.NewResponseController(w).Flush()
+			}
+		}
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/regent-dev/regent/core/diag"
+	"github.com/regent-dev/regent/core/lake/table"
 	"github.com/regent-dev/regent/core/ledger"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
@@ -142,8 +143,16 @@ type Status struct {
 	StoreBytes   int64                                             `json:"storeBytes"`
 	StoreFailure string                                            `json:"storeFailure,omitempty"`
 	RouteFailure string                                            `json:"routeFailure,omitempty"`
+	Lake         LakeStatus                                        `json:"lake"`
 	LakeFailure  string                                            `json:"lakeFailure,omitempty"`
 	Proof        ledger.State                                      `json:"proof"`
+}
+
+// LakeStatus is what the history takes.
+type LakeStatus struct {
+	// Place is the folder or bucket.
+	Place  string                         `json:"place"`
+	Tables map[table.Name]store.LakeTotal `json:"tables,omitempty"`
 }
 
 // AlarmCount counts episodes.

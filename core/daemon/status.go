@@ -99,6 +99,7 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	if since, err := d.router.Failure(); !since.IsZero() {
 		s.RouteFailure = fmt.Sprintf("since %s: %v", record.FormatTime(since), err)
 	}
+	s.Lake.Place = d.lake.String()
 	if since, err := d.lake.Failure(); !since.IsZero() {
 		s.LakeFailure = fmt.Sprintf("since %s: %v", record.FormatTime(since), err)
 	}
@@ -159,7 +160,10 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 		if s.Proof, err = d.ledger.Status(tx); err != nil {
 			return err
 		}
-		s.Work, err = tx.CountWork()
+		if s.Work, err = tx.CountWork(); err != nil {
+			return err
+		}
+		s.Lake.Tables, err = tx.LakeTotals()
 		return err
 	})
 	return s, err
