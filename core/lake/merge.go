@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/regent-dev/regent/core/lake/manifest"
 	"github.com/regent-dev/regent/core/lake/table"
@@ -83,38 +84,32 @@ func (m *merged[T]) Pop() any {
 // what was written and the root over all rows that were read.
 func mergeFiles[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, local string, keep func(*T) bool) (manifest.File, rooter, error) {
 	var read rooter
-	m, err := mergeRows(ctx, l, k, files)
-	if err != nil {
-		return manifest.File{}, read, err
-	}
-	defer m.close()
 	w, err := k.create(local, compacted)
 	if err != nil {
 		return manifest.File{}, read, err
 	}
 	page := make([]T, 0, writeTogether)
-	for {
-		row, err := m.next()
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil && row != nil {
-			read.add(k.head(row).record)
-			if keep == nil || keep(row) {
-				page = append(page, *row)
+	flush := func() error {
+		err := w.write(page)
+		page = page[:0]
+		return err
+	}
+	// Each open file holds some pages unpacked: those that follow one another are not open together.
+	err = mergeInTurn(ctx, l, k, slices.Clone(files), 0, func(row *T) error {
+		read.add(k.head(row).record)
+		if keep == nil || keep(row) {
+			if page = append(page, *row); len(page) == cap(page) {
+				return flush()
 			}
 		}
-		if err == nil && (row == nil || len(page) == cap(page)) && len(page) > 0 {
-			err = w.write(page)
-			page = page[:0]
-		}
-		if err != nil {
-			w.abandon()
-			return manifest.File{}, read, err
-		}
-		if row == nil {
-			break
-		}
+		return nil
+	})
+	if err == nil && len(page) > 0 {
+		err = flush()
+	}
+	if err != nil {
+		w.abandon()
+		return manifest.File{}, read, err
 	}
 	info, err := w.close()
 	if err != nil {
