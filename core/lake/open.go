@@ -186,7 +186,8 @@ func (r *rowsOf[T]) close() {
 	}
 	_ = r.r.Close()
 	r.done()
-	r.done = nil
+	// Those who read many files keep this until the end, and the reader has pages of its own.
+	*r = rowsOf[T]{path: r.path, end: true}
 }
 
 // readers are those who may hold files that have gone out of the manifest since.
