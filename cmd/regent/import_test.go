@@ -193,5 +193,13 @@ func TestImport(t *testing.T) {
 			bytes, rows = bytes+f.Bytes, rows+f.Rows
 		}
 	}
-	t.Logf("an event takes %.1f bytes in the lake", float64(bytes)/float64(rows))
+	info, err := os.Stat(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := float64(info.Size()) / float64(n)
+	t.Logf("an event takes %.1f bytes in the lake, %.1f in the input", float64(bytes)/float64(rows), each)
+	if strings.HasSuffix(in, ".gz") && float64(bytes)/float64(rows) >= each/2 {
+		t.Error("the lake takes more than half of the compressed input")
+	}
 }

@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// page is how many records are read from the store at once.
-	page = 500
+	// page is how many items are read from the store at once, eventPage how many events: in the lake a page
+	// of them stands scattered over a row group, which is unpacked for it.
+	page      = 500
+	eventPage = 5000
 	// maxRun bounds how many numbers one run goes through, so that a plan never has very many files and
 	// a long backlog is delivered bit by bit.
 	maxRun = 1_000_000
@@ -190,7 +192,7 @@ func (b *build) trail(ctx context.Context) error {
 	}
 	at := b.run.After
 	for more := true; more && at < limit; {
-		events, err := b.events.EventsAfter(ctx, at, page)
+		events, err := b.events.EventsAfter(ctx, at, eventPage)
 		if err != nil {
 			return err
 		}

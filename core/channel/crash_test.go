@@ -147,6 +147,8 @@ func TestKilled(t *testing.T) {
 	if puts == len(lines) {
 		t.Error("nothing was put twice: the kills after a put came to nothing")
 	}
+	// A file is in the bucket a moment before the notification of it is.
+	until(t, "a notification of each file", func() bool { return len(notified(t, s)) >= len(lines) })
 	if diff := cmp.Diff(lines, notified(t, s)); diff != "" {
 		t.Errorf("what was put and what was told differ: %s", diff)
 	}

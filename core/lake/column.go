@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -13,8 +14,15 @@ import (
 type groupColumns struct {
 	file  *parquet.File
 	group parquet.RowGroup
-	// pages are the pages of flat columns read last.
-	pages map[string]*flatPage
+	// pages are those of flat columns that were read: where rows are clustered, those that are wanted one
+	// after the other stand far apart.
+	pages map[pageOf]*flatPage
+}
+
+// pageOf is a page of a column.
+type pageOf struct {
+	column string
+	page   int
 }
 
 // flatPage is a page of a column that has one value a row.
@@ -51,28 +59,6 @@ func (c *groupColumns) bounds(name string) (lo, hi int64, err error) {
 		lo, hi = min(lo, least), max(hi, most)
 	}
 	return lo, hi, nil
-}
-
-// firstAbove returns the first row of the first page of a rising column that has a value above one.
-func (c *groupColumns) firstAbove(name string, value int64) (row int64, found bool, err error) {
-	chunk, err := c.chunk(name)
-	if err != nil {
-		return 0, false, err
-	}
-	index, err := chunk.ColumnIndex()
-	if err != nil {
-		return 0, false, err
-	}
-	offsets, err := chunk.OffsetIndex()
-	if err != nil {
-		return 0, false, err
-	}
-	for i := range index.NumPages() {
-		if index.MaxValue(i).Int64() > value {
-			return offsets.FirstRowIndex(i), true, nil
-		}
-	}
-	return 0, false, nil
 }
 
 // may reports whether any row may fulfil a condition, as far as the filters know.
@@ -238,9 +224,6 @@ func (c *groupColumns) value64(name string, row int64) (int64, error) {
 
 // flat reads a value of a column that has one a row. The page it is in stays at hand.
 func (c *groupColumns) flat(name string, row int64) (parquet.Value, error) {
-	if p := c.pages[name]; p != nil && row >= p.first && row < p.first+int64(len(p.values)) {
-		return p.values[row-p.first], nil
-	}
 	chunk, err := c.chunk(name)
 	if err != nil {
 		return parquet.Value{}, err
@@ -249,11 +232,14 @@ func (c *groupColumns) flat(name string, row int64) (parquet.Value, error) {
 	if err != nil {
 		return parquet.Value{}, err
 	}
-	first := int64(0)
-	for i := range offsets.NumPages() {
-		if n := offsets.FirstRowIndex(i); n <= row {
-			first = n
-		}
+	n := sort.Search(offsets.NumPages(), func(i int) bool { return offsets.FirstRowIndex(i) > row }) - 1
+	if n < 0 {
+		return parquet.Value{}, fmt.Errorf("column %s has no page for row %d", name, row)
+	}
+	first := offsets.FirstRowIndex(n)
+	at := pageOf{name, n}
+	if p := c.pages[at]; p != nil {
+		return p.value(name, row)
 	}
 	pages := chunk.Pages()
 	defer pages.Close()
@@ -277,11 +263,15 @@ func (c *groupColumns) flat(name string, row int64) (parquet.Value, error) {
 		p.values[i] = p.values[i].Clone()
 	}
 	if c.pages == nil {
-		c.pages = map[string]*flatPage{}
+		c.pages = map[pageOf]*flatPage{}
 	}
-	c.pages[name] = p
-	if row-first >= int64(len(p.values)) {
+	c.pages[at] = p
+	return p.value(name, row)
+}
+
+func (p *flatPage) value(name string, row int64) (parquet.Value, error) {
+	if row-p.first >= int64(len(p.values)) {
 		return parquet.Value{}, fmt.Errorf("column %s has no value for row %d", name, row)
 	}
-	return p.values[row-first], nil
+	return p.values[row-p.first], nil
 }

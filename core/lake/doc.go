@@ -17,9 +17,11 @@
 //
 // # Files
 //
-// A table's files lie in a folder a day of the rows' times, an hour where a day has very many. Rows are
-// sorted by number. So each record's digest can be taken in one order wherever it is, and a compacted file
-// proves that it holds what the files it replaced held; package manifest says how.
+// A table's files lie in a folder a day of the rows' times, an hour where a day has very many. The numbers
+// of a row group are all below those of the next. Within one the rows of events stand beside their like
+// where that makes them smaller, otherwise in the order of their numbers; readers here put them into that
+// order. So each record's digest can be taken in one order wherever it is, and a compacted file proves that
+// it holds what the files it replaced held; package manifest says how.
 //
 // The package decides nothing about who may ask, and knows nothing of SQL.
 package lake

@@ -186,7 +186,7 @@ func (p *eventPage) group(f *parquet.File, g parquet.RowGroup) error {
 	if err != nil {
 		return err
 	}
-	numbers, err := c.numbers("number")
+	numbers, err := c.numbers(byNumber)
 	if err != nil {
 		return err
 	}
@@ -213,28 +213,36 @@ func (p *eventPage) group(f *parquet.File, g parquet.RowGroup) error {
 
 // take reads one row and holds it against the filter.
 func (p *eventPage) take(c *groupColumns, row, number int64) error {
+	if p.text != nil {
+		body, err := c.value("record", row)
+		if err != nil || !bytes.Contains(bytes.ToLower(body), p.text) {
+			return err
+		}
+	}
+	r, err := eventOf(c, row, number)
+	if err == nil && p.f.Matches(&r.Event) {
+		p.add(r)
+	}
+	return err
+}
+
+// eventOf reads one event.
+func eventOf(c *groupColumns, row, number int64) (out store.EventRow, err error) {
 	body, err := c.value("record", row)
 	if err != nil {
-		return err
-	}
-	if p.text != nil && !bytes.Contains(bytes.ToLower(body), p.text) {
-		return nil
+		return out, err
 	}
 	ev, err := record.ParseEvent(bytes.Clone(body), record.Digest{})
 	if err != nil {
-		return fmt.Errorf("event %d: %w", number, err)
-	}
-	if !p.f.Matches(&ev) {
-		return nil
+		return out, fmt.Errorf("event %d: %w", number, err)
 	}
 	inst, err := c.value("instance", row)
 	if err != nil {
-		return err
+		return out, err
 	}
 	received, err := c.value64("received", row)
 	if err != nil {
-		return err
+		return out, err
 	}
-	p.add(store.EventRow{Number: number, Instance: record.Instance(inst), Received: time.UnixMicro(received).UTC(), Event: ev})
-	return nil
+	return store.EventRow{Number: number, Instance: record.Instance(inst), Received: time.UnixMicro(received).UTC(), Event: ev}, nil
 }

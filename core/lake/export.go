@@ -86,51 +86,12 @@ func walk[T any](ctx context.Context, l *Lake, name table.Name, k *kind[T], r Ra
 	if err != nil {
 		return err
 	}
-	return mergeInTurn(ctx, l, k, files, 0, func(row *T) error {
+	return merge(ctx, l, k, files, func(row *T) error {
 		if h := k.head(row); !r.holds(h.time, h.received) {
 			return nil
 		}
 		return fn(row)
 	})
-}
-
-// mergeInTurn reads the rows of files with numbers above one, in their order. A file is opened when the
-// numbers come to it, so that only those that overlap are open at once.
-func mergeInTurn[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, above int64, fn func(*T) error) error {
-	sortByNumber(files)
-	m := &merged[T]{k: k}
-	defer m.close()
-	for n := 0; ; n++ {
-		for len(files) > 0 && (len(m.heads) == 0 || files[0].MinNumber <= m.heads[0].number) {
-			r, err := readRows[T](ctx, l, files[0])
-			if err != nil {
-				return err
-			}
-			m.all = append(m.all, r)
-			if err := r.seek(above); err != nil {
-				return err
-			}
-			files = files[1:]
-			if err := m.push(r); err != nil {
-				return err
-			}
-		}
-		if n%pageRows == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		row, err := m.next()
-		if err != nil || row == nil {
-			return err
-		}
-		if k.head(row).number <= above {
-			continue
-		}
-		if err := fn(row); err != nil {
-			return err
-		}
-	}
 }
 
 // line is a row as it is exported.
@@ -244,7 +205,7 @@ type exporter struct {
 
 func exporterOf[T any](k *kind[T]) exporter {
 	return exporter{k.name, func(ctx context.Context, l *Lake, r Range, w io.Writer) error {
-		out := parquet.NewGenericWriter[T](w, k.writerOptions(drained)...)
+		out := parquet.NewGenericWriter[T](w, k.plain().writerOptions(drained)...)
 		page := make([]T, 0, writeTogether)
 		flush := func() error {
 			_, err := out.Write(page)

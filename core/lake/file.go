@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -17,17 +18,21 @@ import (
 )
 
 const (
-	// groupRows is how many rows a row group has: what a look-up that cannot rule a group out scans.
-	groupRows = 1 << 16
-	// pageBytes is the size of a page before it is compressed: what reading one record unpacks, in 2 ms. Of
-	// what records repeat, zstd finds only what stands in the same page: a CloudTrail event takes 211 bytes
-	// in pages of 256 KiB, 160 in 1 MiB, 111 in these and 88 in 16 MiB, which take too much memory.
-	pageBytes = 4 << 20
+	// groupRows and groupBytes are how many rows, and bytes of their records, a row group has at most: what a
+	// look-up that cannot rule a group out scans, and what a reader of clustered rows holds.
+	groupRows  = 1 << 15
+	groupBytes = 64 << 20
+	// pageBytes is the size of a page before it is compressed: what reading one record unpacks. Of what
+	// records repeat, zstd finds only what stands in the same page, so that it matters which stand together.
+	pageBytes = 1 << 20
 	// dictionaryBytes is the size from which a column's dictionary is given up.
 	dictionaryBytes = 1 << 20
 	// bloomBits is how many bits a filter takes for each value: one group in a hundred is scanned in vain.
 	bloomBits = 10
 )
+
+// byNumber is the column by which rows are sorted that are not clustered.
+const byNumber = "number"
 
 // How files are compressed: quickly while records come in, well when they are put together.
 var (
@@ -45,7 +50,14 @@ type fileWriter[T any] struct {
 	root rooter
 	info manifest.File
 	size int64
+	// group are the rows of the row group under way, and grouped the bytes of their records, where rows are
+	// clustered.
+	group   []T
+	grouped int
 }
+
+// plain is a kind whose rows are written in the order of their numbers, for reading them once.
+func (k *kind[T]) plain() *kind[T] { return &kind[T]{name: k.name, head: k.head} }
 
 // create begins a file at a local path.
 func (k *kind[T]) create(path string, codec *zstd.Codec) (*fileWriter[T], error) {
@@ -65,15 +77,19 @@ func (k *kind[T]) writerOptions(codec *zstd.Codec) []parquet.WriterOption {
 	for _, path := range k.blooms {
 		blooms = append(blooms, parquet.SplitBlockFilter(bloomBits, path...))
 	}
+	var sorting []parquet.SortingColumn
+	if k.cluster == nil {
+		sorting = append(sorting, parquet.Ascending(byNumber))
+	}
 	return []parquet.WriterOption{
 		parquet.Compression(codec), parquet.MaxRowsPerRowGroup(groupRows), parquet.PageBufferSize(pageBytes),
 		parquet.DictionaryMaxBytes(dictionaryBytes), parquet.BloomFilters(blooms...), parquet.CreatedBy("regent", "1", "lake"),
 		parquet.SkipPageBounds("record"), parquet.DataPageStatistics(false),
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("number"))),
+		parquet.SortingWriterConfig(parquet.SortingColumns(sorting...)),
 	}
 }
 
-// write appends rows.
+// write appends rows. They belong to the writer until it is closed, but for the slice itself.
 func (w *fileWriter[T]) write(rows []T) error {
 	for i := range rows {
 		h := w.k.head(&rows[i])
@@ -99,6 +115,18 @@ func (w *fileWriter[T]) write(rows []T) error {
 			n.MaxReceived = received
 		}
 		w.root.add(h.record)
+		if w.k.cluster != nil {
+			if len(w.group) == groupRows || len(w.group) > 0 && w.grouped+len(h.record) > groupBytes {
+				if err := w.endGroup(); err != nil {
+					return err
+				}
+			}
+			w.group = append(w.group, rows[i])
+			w.grouped += len(h.record)
+		}
+	}
+	if w.k.cluster != nil {
+		return nil
 	}
 	if _, err := w.w.Write(rows); err != nil {
 		return fmt.Errorf("write %s: %w", w.k.name, err)
@@ -106,9 +134,35 @@ func (w *fileWriter[T]) write(rows []T) error {
 	return nil
 }
 
+// endGroup writes the rows of a row group, those that are alike beside each other where that pays.
+func (w *fileWriter[T]) endGroup() error {
+	page := make([]T, 0, min(len(w.group), writeTogether))
+	for chunk := range slices.Chunk(w.k.clustered(w.group), writeTogether) {
+		page = page[:0]
+		for _, i := range chunk {
+			page = append(page, w.group[i])
+		}
+		if _, err := w.w.Write(page); err != nil {
+			return fmt.Errorf("write %s: %w", w.k.name, err)
+		}
+	}
+	if err := w.w.Flush(); err != nil {
+		return fmt.Errorf("write %s: %w", w.k.name, err)
+	}
+	clear(w.group)
+	w.group, w.grouped = w.group[:0], 0
+	return nil
+}
+
 // close makes the file durable and says what is in it.
 func (w *fileWriter[T]) close() (manifest.File, error) {
-	err := w.w.Close()
+	var err error
+	if len(w.group) > 0 {
+		err = w.endGroup()
+	}
+	if closeErr := w.w.Close(); err == nil {
+		err = closeErr
+	}
 	if err == nil {
 		err = w.buf.Flush()
 	}
@@ -125,6 +179,27 @@ func (w *fileWriter[T]) close() (manifest.File, error) {
 	w.info.Bytes = w.size
 	w.sum.Sum(w.info.SHA256[:0])
 	return w.info, nil
+}
+
+// fill writes the rows that from puts, and closes the file; after a failure there is none.
+func (w *fileWriter[T]) fill(from func(put func(*T) error) error) (manifest.File, error) {
+	page := make([]T, 0, writeTogether)
+	err := from(func(row *T) error {
+		if page = append(page, *row); len(page) < cap(page) {
+			return nil
+		}
+		err := w.write(page)
+		page = page[:0]
+		return err
+	})
+	if err == nil && len(page) > 0 {
+		err = w.write(page)
+	}
+	if err != nil {
+		w.abandon()
+		return manifest.File{}, err
+	}
+	return w.close()
 }
 
 // abandon ends a file that is of no use.

@@ -62,6 +62,8 @@ type Lake struct {
 
 	readers readers
 	files   fileCache
+	// mostHeld is the constant, but in tests.
+	mostHeld int64
 
 	mu      sync.Mutex
 	failing error
@@ -101,7 +103,7 @@ func Open(o Options) (*Lake, error) {
 	if o.Retention == nil {
 		o.Retention = func() map[table.Name]Keep { return nil }
 	}
-	l := &Lake{o: o, log: o.Log, now: o.Now, work: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	l := &Lake{o: o, log: o.Log, now: o.Now, work: make(chan struct{}, 1), wake: make(chan struct{}, 1), mostHeld: mostHeld}
 	left, err := filepath.Glob(filepath.Join(o.Scratch, "*.parquet"))
 	if err != nil {
 		return nil, fmt.Errorf("look into the lake's scratch folder: %w", err)

@@ -190,22 +190,15 @@ func rows[T any](t testing.TB, b *bench, k *kind[T]) []T {
 	for _, f := range b.manifest(t, k.name) {
 		files = append(files, f.File)
 	}
-	m, err := mergeRows(t.Context(), b.Lake, k, files)
+	var out []T
+	err := merge(t.Context(), b.Lake, k, files, func(row *T) error {
+		out = append(out, *row)
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.close()
-	var out []T
-	for {
-		row, err := m.next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if row == nil {
-			return out
-		}
-		out = append(out, *row)
-	}
+	return out
 }
 
 // TestDrain holds that everything that is recorded comes to the lake, as it was, once.

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/regent-dev/regent/core/lake/manifest"
 	"github.com/regent-dev/regent/core/lake/table"
@@ -23,22 +22,46 @@ type mergeHead[T any] struct {
 	from   *rowsOf[T]
 }
 
-// mergeRows opens files to be read together.
-func mergeRows[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File) (*merged[T], error) {
+// merge reads the rows of files in the order of their numbers. A row belongs to fn. A file is opened when the
+// numbers come to it, so that only those that overlap are open at once.
+func merge[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, fn func(*T) error) error {
+	inputs, done, err := thin(ctx, l, k, files)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return mergeInputs(ctx, l, k, inputs, fn)
+}
+
+// mergeInputs merges files that are sorted by their first number.
+func mergeInputs[T any](ctx context.Context, l *Lake, k *kind[T], inputs []input, fn func(*T) error) error {
 	m := &merged[T]{k: k}
-	for _, f := range files {
-		r, err := readRows[T](ctx, l, f)
-		if err != nil {
-			m.close()
-			return nil, err
+	defer m.close()
+	for n := 0; ; n++ {
+		for len(inputs) > 0 && (len(m.heads) == 0 || inputs[0].MinNumber <= m.heads[0].number) {
+			r, err := readRows(ctx, l, k, inputs[0])
+			if err != nil {
+				return err
+			}
+			m.all = append(m.all, r)
+			inputs = inputs[1:]
+			if err := m.push(r); err != nil {
+				return err
+			}
 		}
-		m.all = append(m.all, r)
-		if err := m.push(r); err != nil {
-			m.close()
-			return nil, err
+		if n%pageRows == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		row, err := m.next()
+		if err != nil || row == nil {
+			return err
+		}
+		if err := fn(row); err != nil {
+			return err
 		}
 	}
-	return m, nil
 }
 
 func (m *merged[T]) push(r *rowsOf[T]) error {
@@ -88,30 +111,15 @@ func mergeFiles[T any](ctx context.Context, l *Lake, k *kind[T], files []manifes
 	if err != nil {
 		return manifest.File{}, read, err
 	}
-	page := make([]T, 0, writeTogether)
-	flush := func() error {
-		err := w.write(page)
-		page = page[:0]
-		return err
-	}
-	// Each open file holds some pages unpacked: those that follow one another are not open together.
-	err = mergeInTurn(ctx, l, k, slices.Clone(files), 0, func(row *T) error {
-		read.add(k.head(row).record)
-		if keep == nil || keep(row) {
-			if page = append(page, *row); len(page) == cap(page) {
-				return flush()
+	info, err := w.fill(func(put func(*T) error) error {
+		return merge(ctx, l, k, files, func(row *T) error {
+			read.add(k.head(row).record)
+			if keep == nil || keep(row) {
+				return put(row)
 			}
-		}
-		return nil
+			return nil
+		})
 	})
-	if err == nil && len(page) > 0 {
-		err = flush()
-	}
-	if err != nil {
-		w.abandon()
-		return manifest.File{}, read, err
-	}
-	info, err := w.close()
 	if err != nil {
 		return manifest.File{}, read, fmt.Errorf("compact %s: %w", k.name, err)
 	}

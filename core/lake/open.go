@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,14 +113,19 @@ func (l *Lake) openFresh(ctx context.Context, info manifest.File) (*openFile, er
 // ErrDamaged says that a file of the lake is not what was written.
 var ErrDamaged = errors.New("file is damaged; `regent verify` says which are")
 
-// rowsOf reads all rows of a file of a kind, a page at a time.
+// rowsOf reads all rows of a file of a kind in the order of their numbers: a page at a time where they stand
+// so, otherwise a row group at a time, whose numbers are all below those of the next.
 type rowsOf[T any] struct {
-	r    *parquet.GenericReader[T]
+	k    *kind[T]
 	file *parquet.File
 	path string
-	page []T
-	at   int
-	end  bool
+	// groups are the row groups that are not begun, and r reads the one that is.
+	groups []parquet.RowGroup
+	r      *parquet.GenericReader[T]
+	page   []T
+	// order says in which order the rows of page come, where they do not stand so.
+	order []int32
+	at    int
 	// done is nil once the reader is closed.
 	done func()
 }
@@ -127,67 +133,121 @@ type rowsOf[T any] struct {
 // pageRows is how many rows are read at once.
 const pageRows = 256
 
-func readRows[T any](ctx context.Context, l *Lake, info manifest.File) (*rowsOf[T], error) {
-	f, done, err := l.open(ctx, info)
-	if err != nil {
-		return nil, err
+func readRows[T any](ctx context.Context, l *Lake, k *kind[T], in input) (*rowsOf[T], error) {
+	var f *parquet.File
+	var done func()
+	if in.local != "" {
+		var err error
+		if f, done, err = openLocal(in.local, in.Bytes); err != nil {
+			return nil, err
+		}
+	} else {
+		open, release, err := l.open(ctx, in.File)
+		if err != nil {
+			return nil, err
+		}
+		f, done = open.parquet, release
 	}
-	return &rowsOf[T]{r: parquet.NewGenericReader[T](f.parquet), file: f.parquet, path: info.Path, done: done}, nil
+	return &rowsOf[T]{k: k, file: f, path: in.Path, groups: f.RowGroups(), done: done}, nil
 }
 
-// seek goes to the page of the first row with a number above one.
-func (r *rowsOf[T]) seek(above int64) error {
-	if above == 0 {
-		return nil
-	}
-	first := int64(0)
-	for _, g := range r.file.RowGroups() {
-		c := &groupColumns{file: r.file, group: g}
-		row, found, err := c.firstAbove("number", above)
-		if err != nil {
-			return fmt.Errorf("read %s of the lake: %w: %w", r.path, ErrDamaged, err)
-		}
-		if found {
-			return r.r.SeekToRow(first + row)
-		}
-		first += g.NumRows()
-	}
-	r.end = true
-	return nil
+// inOrder reports whether the rows of the next row group stand in the order of their numbers.
+func (r *rowsOf[T]) inOrder() (bool, error) {
+	c := &groupColumns{file: r.file, group: r.groups[0]}
+	numbers, err := c.numbers(byNumber)
+	return slices.IsSorted(numbers), err
+}
+
+// begin goes on to the next row group.
+func (r *rowsOf[T]) begin() {
+	r.r = parquet.NewGenericRowGroupReader[T](r.groups[0])
+	r.groups = r.groups[1:]
 }
 
 // next returns the next row, nil at the end. It is the reader's own until next is called again.
 func (r *rowsOf[T]) next() (*T, error) {
 	for r.at == len(r.page) {
-		if r.end {
-			return nil, nil
+		if r.r == nil {
+			if len(r.groups) == 0 {
+				return nil, nil
+			}
+			ordered, err := r.inOrder()
+			if err == nil && !ordered {
+				err = r.gather()
+			}
+			if err != nil {
+				return nil, r.damaged(err)
+			}
+			if !ordered {
+				continue
+			}
+			r.begin()
 		}
-		if r.page == nil {
+		if len(r.page) < pageRows {
 			r.page = make([]T, pageRows)
 		}
 		// What a row holds is not written over: callers may keep it.
-		clear(r.page[:cap(r.page)])
-		n, err := r.r.Read(r.page[:cap(r.page)])
-		r.page, r.at = r.page[:n], 0
-		switch {
-		case errors.Is(err, io.EOF):
-			r.end = true
-		case err != nil:
-			return nil, fmt.Errorf("read %s of the lake: %w: %w", r.path, ErrDamaged, err)
+		clear(r.page)
+		n, err := r.r.Read(r.page)
+		r.page, r.order, r.at = r.page[:n:n], nil, 0
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				return nil, r.damaged(err)
+			}
+			if err := r.r.Close(); err != nil {
+				return nil, r.damaged(err)
+			}
+			r.r = nil
 		}
 	}
+	i := r.at
 	r.at++
-	return &r.page[r.at-1], nil
+	if r.order != nil {
+		i = int(r.order[i])
+	}
+	return &r.page[i], nil
+}
+
+// gather reads the next row group as a whole and sorts its rows.
+func (r *rowsOf[T]) gather() error {
+	g := r.groups[0]
+	r.begin()
+	rows := make([]T, g.NumRows())
+	for n := 0; n < len(rows); {
+		read, err := r.r.Read(rows[n:min(n+pageRows, len(rows))])
+		if n += read; n < len(rows) && err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	err := r.r.Close()
+	r.r = nil
+	order := make([]int32, len(rows))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	number := func(i int32) int64 { return r.k.head(&rows[i]).number }
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(number(a), number(b)) })
+	r.page, r.order, r.at = rows, order, 0
+	return err
+}
+
+func (r *rowsOf[T]) damaged(err error) error {
+	return fmt.Errorf("read %s of the lake: %w: %w", r.path, ErrDamaged, err)
 }
 
 func (r *rowsOf[T]) close() {
 	if r.done == nil {
 		return
 	}
-	_ = r.r.Close()
+	if r.r != nil {
+		_ = r.r.Close()
+	}
 	r.done()
 	// Those who read many files keep this until the end, and the reader has pages of its own.
-	*r = rowsOf[T]{path: r.path, end: true}
+	*r = rowsOf[T]{path: r.path}
 }
 
 // readers are those who may hold files that have gone out of the manifest since.

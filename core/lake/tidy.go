@@ -231,23 +231,15 @@ func (l *Lake) checkpoint(ctx context.Context, gone []manifest.File, last *manif
 func writeCheckpoint(ctx context.Context, l *Lake, files []manifest.File, local string, asOf time.Time) (manifest.File, rooter, error) {
 	type version struct{ time, number int64 }
 	last := map[record.Key]version{}
-	m, err := mergeRows(ctx, l, &items, files)
-	if err != nil {
-		return manifest.File{}, rooter{}, err
-	}
-	defer m.close()
-	for {
-		row, err := m.next()
-		if err != nil {
-			return manifest.File{}, rooter{}, err
-		}
-		if row == nil {
-			break
-		}
+	err := merge(ctx, l, &items, files, func(row *table.Item) error {
 		k := record.Key{AccountID: row.AccountID, Region: row.Region, ResourceType: row.ResourceType, ResourceID: row.ResourceID}
 		if v, ok := last[k]; !ok || row.Time > v.time || row.Time == v.time && row.Number > v.number {
 			last[k] = version{row.Time, row.Number}
 		}
+		return nil
+	})
+	if err != nil {
+		return manifest.File{}, rooter{}, err
 	}
 	kept := map[int64]bool{}
 	for _, v := range last {

@@ -198,8 +198,7 @@ func newProof(e *entry) *proof {
 	return p
 }
 
-func (p *proof) row(number int64, body []byte) {
-	sum := sha256.Sum256(body)
+func (p *proof) row(number int64, sum record.Digest) {
 	switch {
 	case p.all.rows == 0:
 		p.min = number
@@ -259,8 +258,9 @@ func (p *proof) end(say func(format string, args ...any)) {
 	}
 }
 
-// readRows calls fn with the number and the record of each row. The record is valid during the call.
-func readRows(ctx context.Context, r io.ReaderAt, size int64, fn func(number int64, body []byte)) (err error) {
+// readRows calls fn with the number of each row and the digest of its record. Within a row group it goes by
+// the numbers: rows may stand there in any order.
+func readRows(ctx context.Context, r io.ReaderAt, size int64, fn func(number int64, sum record.Digest)) (err error) {
 	defer func() {
 		// The file is what was written, but a fault of whoever wrote it must not end us.
 		if p := recover(); p != nil {
@@ -279,30 +279,40 @@ func readRows(ctx context.Context, r io.ReaderAt, size int64, fn func(number int
 	for _, group := range f.RowGroups() {
 		chunks := group.ColumnChunks()
 		numbers, bodies := newColumn(chunks[number.ColumnIndex]), newColumn(chunks[body.ColumnIndex])
-		err := pair(ctx, numbers, bodies, group.NumRows(), fn)
+		rows, err := pair(ctx, numbers, bodies, group.NumRows())
 		if err := errors.Join(err, numbers.close(), bodies.close()); err != nil {
 			return err
+		}
+		slices.SortStableFunc(rows, func(a, b sumOf) int { return cmp.Compare(a.number, b.number) })
+		for i := range rows {
+			fn(rows[i].number, rows[i].sum)
 		}
 	}
 	return nil
 }
 
-func pair(ctx context.Context, numbers, bodies *column, rows int64, fn func(int64, []byte)) error {
+// sumOf is the digest of a record and the number of its row.
+type sumOf struct {
+	number int64
+	sum    record.Digest
+}
+
+func pair(ctx context.Context, numbers, bodies *column, rows int64) (out []sumOf, err error) {
 	for i := range rows {
 		if i%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		n, err := numbers.next()
 		if err != nil {
-			return fmt.Errorf("column number: %w", err)
+			return nil, fmt.Errorf("column number: %w", err)
 		}
 		b, err := bodies.next()
 		if err != nil {
-			return fmt.Errorf("column record: %w", err)
+			return nil, fmt.Errorf("column record: %w", err)
 		}
-		fn(n.Int64(), b.ByteArray())
+		out = append(out, sumOf{n.Int64(), record.Sum(b.ByteArray())})
 	}
-	return nil
+	return out, nil
 }
 
 // column reads the values of a column one by one.

@@ -75,29 +75,33 @@ type recentPlace struct {
 	index int
 }
 
-// batchChecks are the checks of a batch's events.
+// batchChecks are the checks of a batch's events, each so wide.
 type batchChecks struct {
 	seq, received int64
 	checks        []byte
+	width         int
 }
 
 // A check is what tells whether two events are the same, also when the event itself has moved to the
-// lake: the digest of its content, and a further piece of the digest of its source and id, whose first
-// piece is the fingerprint by which it was found.
+// lake: the first half of the digest of its content, which nobody can find a second event for, and a
+// further piece of the digest of its source and id, whose first piece is the fingerprint by which it was
+// found. Batches of before it was halved have the whole digest.
 const (
-	checkBytes = len(record.Digest{}) + 4
+	checkedBytes  = len(record.Digest{}) / 2
+	identityBytes = 4
+	checkBytes    = checkedBytes + identityBytes
 	// openedChecks bounds the batches whose checks are at hand.
 	openedChecks = 64
 )
 
 func appendCheck(out []byte, ev *record.Event) []byte {
-	out = append(out, ev.Hash[:]...)
+	out = append(out, ev.Hash[:checkedBytes]...)
 	id := identity(ev)
 	return append(out, id[:]...)
 }
 
 // identity is a piece of the digest of an event's source and id.
-func identity(ev *record.Event) (out [4]byte) {
+func identity(ev *record.Event) (out [identityBytes]byte) {
 	b := make([]byte, 0, 128)
 	b = append(append(append(b, ev.Source...), 0), ev.ID...)
 	sum := sha256.Sum256(b)
@@ -105,16 +109,16 @@ func identity(ev *record.Event) (out [4]byte) {
 	return out
 }
 
-func (b *batchChecks) len() int { return len(b.checks) / checkBytes }
+func (b *batchChecks) len() int { return len(b.checks) / b.width }
 
 // is reports whether the event at an index has a content.
 func (b *batchChecks) is(index int, hash *record.Digest) bool {
-	return bytes.Equal(b.checks[index*checkBytes:][:len(hash)], hash[:])
+	return bytes.Equal(b.checks[index*b.width:][:checkedBytes], hash[:checkedBytes])
 }
 
 // hasIdentity reports whether the event at an index has a source and id.
-func (b *batchChecks) hasIdentity(index int, id [4]byte) bool {
-	return bytes.Equal(b.checks[index*checkBytes+len(record.Digest{}):][:len(id)], id[:])
+func (b *batchChecks) hasIdentity(index int, id [identityBytes]byte) bool {
+	return bytes.Equal(b.checks[(index+1)*b.width-len(id):][:len(id)], id[:])
 }
 
 // ahead is how many events behind a recent place are looked at.
@@ -423,8 +427,13 @@ func (tx *Tx) checksOf(seq, received int64) (*batchChecks, error) {
 		}
 	}
 	b := &batchChecks{seq: seq, received: received}
-	if _, err := tx.one(`SELECT checks FROM event_checks WHERE seq = ?`, []any{seq}, &b.checks); err != nil {
+	var events int
+	if _, err := tx.one(`SELECT c.checks, b.events FROM event_checks c JOIN event_batches b ON b.seq = c.seq WHERE c.seq = ?`, []any{seq}, &b.checks, &events); err != nil {
 		return nil, fmt.Errorf("read checks of batch %d: %w", seq, err)
+	}
+	b.width = checkBytes
+	if whole := len(record.Digest{}) + identityBytes; len(b.checks) == events*whole {
+		b.width = whole
 	}
 	if len(d.opened) < openedChecks {
 		d.opened = append(d.opened, nil)
