@@ -224,16 +224,9 @@ func TestBacktestFiresAsTheDaemonDoes(t *testing.T) {
 func TestBacktestOfAMillionRecords(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("REGENT_BACKTEST_RECORDS"))
 	if err != nil {
-		t.Skip("REGENT_BACKTEST_RECORDS does not say how many records")
+		t.Skip("takes minutes; `make soak` runs it, or REGENT_BACKTEST_RECORDS=1000000")
 	}
-	data := os.Getenv("REGENT_TESTDATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	tool := filepath.Join(data, "..", "tools", "amplify_cloudtrail.py")
-	if _, err := os.Stat(tool); err != nil {
-		t.Skip("no real data beside the repository")
-	}
+	tool := realData(t, "..", "tools", "amplify_cloudtrail.py")
 	in := filepath.Join(t.TempDir(), "trail.ndjson")
 	if out, err := exec.Command("python3", tool, strconv.Itoa(n), in).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -293,7 +286,7 @@ func TestBacktestIsInterrupted(t *testing.T) {
 // to nearly the same.
 func TestBacktestMemory(t *testing.T) {
 	if os.Getenv("REGENT_BACKTEST_MEMORY") == "" {
-		t.Skip("REGENT_BACKTEST_MEMORY is not set")
+		t.Skip("takes minutes; `make soak` runs it, or REGENT_BACKTEST_MEMORY=1")
 	}
 	run := func(name string, write func(path string), args ...string) float64 {
 		in := filepath.Join(t.TempDir(), "in.ndjson")

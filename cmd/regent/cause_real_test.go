@@ -32,13 +32,9 @@ type flip struct {
 // that a replay of the file finds.
 func TestRealCauses(t *testing.T) {
 	t.Parallel()
-	data := os.Getenv("REGENT_TESTDATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	f, err := os.Open(filepath.Join(data, "kubernetes", "k8s_object_changes.ndjson.gz"))
+	f, err := os.Open(realData(t, "kubernetes", "k8s_object_changes.ndjson.gz"))
 	if err != nil {
-		t.Skip("no real data beside the repository")
+		t.Fatal(err)
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(f)

@@ -185,13 +185,7 @@ func TestReadBack(t *testing.T) {
 	for i, name := range []string{"own", "trail", "config"} {
 		paths[i] = fmt.Sprintf("%q", filepath.Join(dir, name))
 	}
-	data := os.Getenv("REGENT_TESTDATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	if data, err = filepath.Abs(data); err != nil {
-		t.Fatal(err)
-	}
+	data := realDataPath(t)
 	least := 28
 	if _, err := os.Stat(filepath.Join(data, "cloudtrail", "files")); err == nil {
 		paths[1] += fmt.Sprintf(", %q", filepath.Join(data, "cloudtrail", "files"))

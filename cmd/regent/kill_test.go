@@ -33,21 +33,22 @@ func kills(t *testing.T) int {
 	return n
 }
 
-// TestKill kills the daemon at random moments while events and items pour in, and then looks whether
-// every event is there once, every item was judged, and every finding was notified.
-func TestKill(t *testing.T) {
-	t.Parallel()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
+// killFolders makes the folder of a daemon that is to be killed and its run folder, and a function that writes
+// files into the first.
+func killFolders(t *testing.T) (dir, run string, write func(name, text string)) {
+	t.Helper()
+	var err error
+	dir, err = filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Socket paths have little room, and a test's own folder is named after the test.
-	run, err := os.MkdirTemp("", "rk")
+	run, err = os.MkdirTemp("", "rk")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(run) })
-	write := func(name, text string) {
+	return dir, run, func(name, text string) {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -56,6 +57,13 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestKill kills the daemon at random moments while events and items pour in, and then looks whether
+// every event is there once, every item was judged, and every finding was notified.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	dir, run, write := killFolders(t)
 	write("policies/big.rego", `# METADATA
 # title: Boxes are small
 # custom: {severity: high, resource_types: [Test::Box::Box]}

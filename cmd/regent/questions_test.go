@@ -22,23 +22,6 @@ import (
 	"github.com/regent-dev/regent/core/api"
 )
 
-// realData returns a file of the real data beside the repository, and skips the test where there is none.
-func realData(t *testing.T, name ...string) string {
-	t.Helper()
-	data := os.Getenv("REGENT_TESTDATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path, err := filepath.Abs(filepath.Join(append([]string{data}, name...)...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no real data beside the repository")
-	}
-	return path
-}
-
 // TestQuestions records five years of real changes of Kubernetes objects, as a collector maps them, and asks
 // the questions of testdata/queries. The answers are those that a replay of the changes by answers.py gives,
 // which shares nothing with Regent; so are the states at ten times.

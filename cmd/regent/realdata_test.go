@@ -16,27 +16,43 @@ import (
 	"github.com/regent-dev/regent/core/verdict"
 )
 
+// realDataPath returns a path in the real data, which is too large for the repository: that of REGENT_TESTDATA,
+// or what lies beside the repository where it is worked on.
+func realDataPath(t testing.TB, name ...string) string {
+	t.Helper()
+	data := os.Getenv("REGENT_TESTDATA")
+	if data == "" {
+		data = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	path, err := filepath.Abs(filepath.Join(append([]string{data}, name...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// realData is realDataPath for a test that is nothing without it.
+func realData(t testing.TB, name ...string) string {
+	t.Helper()
+	path := realDataPath(t, name...)
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("the real data is not in the repository; REGENT_TESTDATA says where it is")
+	}
+	return path
+}
+
 // TestRealData records real CloudTrail logs and AWS Config items, where they lie beside the repository: what
 // was read is stored, a duplicate or in quarantine, and the logs of attack techniques raise alarms that name
 // technique and actor.
 func TestRealData(t *testing.T) {
 	t.Parallel()
-	data := os.Getenv("REGENT_TESTDATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	data, err := filepath.Abs(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(data, "cloudtrail", "files")); err != nil {
-		t.Skip("no real data beside the repository")
-	}
+	realData(t, "cloudtrail", "files")
+	data := realDataPath(t)
 	// Which of the logs each event stands in.
 	logs := map[string]string{}
 	id := regexp.MustCompile(`"eventID"\s*:\s*"([^"]+)"`)
 	techniques := 0
-	err = filepath.WalkDir(filepath.Join(data, "cloudtrail", "files"), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(data, "cloudtrail", "files"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.Contains(path, "detonation-logs") {
 			return err
 		}

@@ -94,7 +94,7 @@ func TestS3(t *testing.T) {
 func TestS3Versity(t *testing.T) {
 	program := os.Getenv("REGENT_VERSITYGW")
 	if program == "" {
-		t.Skip("REGENT_VERSITYGW names no program of github.com/versity/versitygw")
+		t.Skip("a second S3 server; `make soak` installs and runs it, or REGENT_VERSITYGW names one")
 	}
 	t.Parallel()
 	for name, args := range map[string][]string{"metadata": {"--sidecar", t.TempDir()}, "no metadata": {"--nometa"}} {

@@ -118,7 +118,7 @@ func TestOverflow(t *testing.T) {
 // the one due that it is about and no other.
 func TestManyOpen(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 100,000 resources")
+		t.Skip("writes 100,000 resources, which is not short")
 	}
 	b := newBench(t)
 	const n = 100_000

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,19 +13,7 @@ import (
 // TestChannels loads the snapshots and trails that the README shows.
 func TestChannels(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..")
-	path := filepath.Join(root, "testdata", "config", "good", "channels.hcl")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, shown, ok := strings.Cut(string(text), "\n\nsnapshot "); !ok || !strings.Contains(string(readme), "```hcl\nsnapshot "+shown+"```") {
-		t.Error("the README does not show the blocks of testdata/config/good/channels.hcl as they are")
-	}
+	path := readmeExample(t, "channels.hcl", "\nsnapshot ")
 	c, problems, _ := Load(path, Options{Environ: noEnv})
 	if err := relevant(problems).Err(); err != nil {
 		t.Fatal(err)

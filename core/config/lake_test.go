@@ -30,20 +30,7 @@ func load(t *testing.T, text string) *Config {
 // TestReadmeLake loads the configuration that the README shows for the lake, and that file it must be.
 func TestReadmeLake(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..")
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(root, "testdata", "config", "good", "lake.hcl")
-	file, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(readme), "```hcl\n"+string(file)+"```") {
-		t.Error("the README does not show testdata/config/good/lake.hcl as it is")
-	}
-	c, problems, _ := Load(path, Options{Environ: noEnv, Vars: map[string]string{"lake_access_key": "AK", "lake_secret_key": "s3cr3t"}})
+	c, problems, _ := Load(readmeExample(t, "lake.hcl", ""), Options{Environ: noEnv, Vars: map[string]string{"lake_access_key": "AK", "lake_secret_key": "s3cr3t"}})
 	if len(problems) != 0 {
 		t.Fatal(problems)
 	}

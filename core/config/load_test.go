@@ -30,23 +30,31 @@ func relevant(ps diag.Problems) (out diag.Problems) {
 	return out
 }
 
-// TestReadmeExample loads the configuration that the README shows, and that file it must be.
-func TestReadmeExample(t *testing.T) {
-	t.Parallel()
+// readmeExample returns the path of a file of testdata that the README must show as it is, from a text on,
+// "" for all of it.
+func readmeExample(t *testing.T, name, from string) string {
+	t.Helper()
 	root := filepath.Join("..", "..")
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(root, "testdata", "config", "good", "first.hcl")
+	path := filepath.Join(root, "testdata", "config", "good", name)
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), "```hcl\n"+string(file)+"```") {
-		t.Error("the README does not show testdata/config/good/first.hcl as it is")
+	at := strings.Index(string(file), from)
+	if at < 0 || !strings.Contains(string(readme), "```hcl\n"+strings.TrimLeft(string(file[at:]), "\n")+"```") {
+		t.Errorf("the README does not show %s as it is", path)
 	}
-	c, problems, _ := Load(path, Options{Environ: noEnv})
+	return path
+}
+
+// TestReadmeExample loads the configuration that the README shows, and that file it must be.
+func TestReadmeExample(t *testing.T) {
+	t.Parallel()
+	c, problems, _ := Load(readmeExample(t, "first.hcl", ""), Options{Environ: noEnv})
 	if err := relevant(problems).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,19 +12,7 @@ import (
 // TestProof loads the proof block that the README shows, and none.
 func TestProof(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..")
-	path := filepath.Join(root, "testdata", "config", "good", "proof.hcl")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, shown, ok := strings.Cut(string(text), "\nproof "); !ok || !strings.Contains(string(readme), "```hcl\nproof "+shown+"```") {
-		t.Error("the README does not show the block of testdata/config/good/proof.hcl as it is")
-	}
+	path := readmeExample(t, "proof.hcl", "\nproof ")
 	c, problems, _ := Load(path, Options{Environ: noEnv})
 	if err := relevant(problems).Err(); err != nil {
 		t.Fatal(err)

@@ -207,7 +207,7 @@ func TestVerdictsTakeFlatMemory(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("REGENT_BENCH_RESOURCES")); err == nil {
 		resources = n
 	} else if testing.Short() {
-		t.Skip("writes 80,000 verdicts")
+		t.Skip("writes 80,000 verdicts, which is not short")
 	}
 	s := open(t, t.TempDir())
 	heap := func() uint64 {
