@@ -28,6 +28,8 @@ type kind[T any] struct {
 	// cluster orders the rows of a row group so that those whose records are alike stand together, which
 	// is done where it pays; nil leaves them in the order of their numbers.
 	cluster func(a, b *T) int
+	// state is set for tables whose rows hold until another takes their place.
+	state *state[T]
 	// gather returns the rows after a position and where they end. With upTo it returns exactly those up
 	// to it, otherwise as many as one plan takes; more says that there are others behind.
 	gather func(tx *store.Tx, after, upTo int64) (rows []T, end int64, more bool, err error)
@@ -62,6 +64,13 @@ var items = kind[table.Item]{
 	name:   table.Items,
 	head:   func(r *table.Item) head { return head{r.Number, r.Time, r.Received, r.Record} },
 	blooms: [][]string{column("resource_type"), column("resource_id"), column("resource_name"), column("arn"), column("account_id")},
+	state: &state[table.Item]{
+		of: func(r *table.Item) any {
+			return record.Key{AccountID: r.AccountID, Region: r.Region, ResourceType: r.ResourceType, ResourceID: r.ResourceID}
+		},
+		over: func(r *table.Item) bool { return record.Status(r.Status).Gone() },
+		asOf: func(r *table.Item) *int64 { return &r.AsOf },
+	},
 	gather: gatherItems,
 }
 
@@ -69,6 +78,11 @@ var findings = kind[table.Finding]{
 	name:   table.Findings,
 	head:   func(r *table.Finding) head { return head{r.Number, r.Time, r.Received, r.Record} },
 	blooms: [][]string{column("id"), column("policy"), column("resource_type"), column("resource_id")},
+	state: &state[table.Finding]{
+		of:   func(r *table.Finding) any { return r.ID },
+		over: func(r *table.Finding) bool { return verdict.FindingStatus(r.Status) != verdict.Open },
+		asOf: func(r *table.Finding) *int64 { return &r.AsOf },
+	},
 	gather: states((*store.Tx).FindingsAfter, findingRow),
 }
 
@@ -90,6 +104,13 @@ var verdicts = kind[table.Verdict]{
 	name:   table.Verdicts,
 	head:   func(r *table.Verdict) head { return head{r.Number, r.Time, r.Received, r.Record} },
 	blooms: [][]string{column("policy"), column("resource_type"), column("resource_id"), column("account_id")},
+	state: &state[table.Verdict]{
+		of: func(r *table.Verdict) any {
+			return [5]string{r.Policy, r.AccountID, r.Region, r.ResourceType, r.ResourceID}
+		},
+		over: func(r *table.Verdict) bool { return verdict.Outcome(r.Outcome) == verdict.Removed },
+		asOf: func(r *table.Verdict) *int64 { return &r.AsOf },
+	},
 	gather: gatherVerdicts,
 }
 

@@ -561,3 +561,82 @@ func TestFailures(t *testing.T) {
 	}
 	b.check(t)
 }
+
+// TestStateRetention holds that what is in force stays in the lake past the retention of its table, and
+// what is over does not.
+func TestStateRetention(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	start := b.now
+	for _, id := range []string{"still", "flips", "ends"} {
+		b.item(t, id, 0, start, record.StatusOK)
+	}
+	say := func(id string, o verdict.Outcome, f verdict.FindingStatus) {
+		t.Helper()
+		err := b.store.Update(t.Context(), func(tx *store.Tx) error {
+			k := record.Key{AccountID: "1", Region: "eu", ResourceType: "A::B::C", ResourceID: id}
+			c, err := tx.Current(k)
+			if err != nil {
+				return err
+			}
+			v := verdict.Verdict{Policy: "p", Subject: verdict.Subject(k), Outcome: o}
+			return errors.Join(
+				tx.ChangeVerdicts(c.Resource, c.Version, b.now, []verdict.Verdict{v}),
+				tx.PutFinding(c.Resource, verdict.Finding{ID: "F-" + id, Policy: "p", Subject: v.Subject, Outcome: o, Status: f, Severity: "high", FirstSeen: start, LastSeen: b.now}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for day := range 10 {
+		b.now = start.Add(time.Duration(day) * 24 * time.Hour)
+		outcome, status := verdict.NonCompliant, verdict.Open
+		if day%2 > 0 {
+			outcome, status = verdict.Compliant, verdict.Resolved
+		}
+		say("flips", outcome, status)
+		if day == 0 {
+			say("still", outcome, status)
+		}
+		if day < 2 {
+			say("ends", outcome, status)
+		}
+		b.flush(t)
+	}
+	short := 72*time.Hour - time.Second
+	b.keep = map[table.Name]Keep{
+		table.Verdicts: {For: short, Setting: `retention.verdicts = "72h"`},
+		table.Findings: {For: short, Setting: `retention.findings = "72h"`},
+	}
+	for _, tt := range []struct {
+		after              time.Duration
+		verdicts, findings []string
+	}{
+		{
+			0,
+			[]string{"still NON_COMPLIANT true", "ends COMPLIANT true", "flips NON_COMPLIANT true", "flips COMPLIANT false", "flips NON_COMPLIANT false", "flips COMPLIANT false"},
+			[]string{"F-still OPEN true", "F-flips OPEN true", "F-flips RESOLVED false", "F-flips OPEN false", "F-flips RESOLVED false"},
+		},
+		{30 * 24 * time.Hour, []string{"still NON_COMPLIANT true", "ends COMPLIANT true", "flips COMPLIANT true"}, []string{"F-still OPEN true"}},
+	} {
+		b.now = b.now.Add(tt.after)
+		if err := b.Tidy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range rows(t, b, &verdicts) {
+			got = append(got, fmt.Sprint(r.ResourceID, " ", r.Outcome, " ", r.AsOf != 0))
+		}
+		if diff := cmp.Diff(tt.verdicts, got); diff != "" {
+			t.Errorf("verdicts after %v: %s", tt.after, diff)
+		}
+		got = nil
+		for _, r := range rows(t, b, &findings) {
+			got = append(got, fmt.Sprint(r.ID, " ", r.Status, " ", r.AsOf != 0))
+		}
+		if diff := cmp.Diff(tt.findings, got); diff != "" {
+			t.Errorf("findings after %v: %s", tt.after, diff)
+		}
+		b.check(t)
+	}
+}

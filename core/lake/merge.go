@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/regent-dev/regent/core/lake/manifest"
 	"github.com/regent-dev/regent/core/lake/table"
@@ -126,16 +127,23 @@ func mergeFiles[T any](ctx context.Context, l *Lake, k *kind[T], files []manifes
 	return info, read, nil
 }
 
-// merger merges files of one table; checkpoint keeps of each resource the last version only, as of a time.
+// merger is what is done with the files of one table as a whole. checkpoint is nil where it has no state.
 type merger struct {
-	name  table.Name
-	merge func(ctx context.Context, l *Lake, files []manifest.File, local string) (manifest.File, rooter, error)
+	name       table.Name
+	merge      func(ctx context.Context, l *Lake, files []manifest.File, local string) (manifest.File, rooter, error)
+	checkpoint func(ctx context.Context, l *Lake, files []manifest.File, local string, asOf time.Time) (manifest.File, error)
 }
 
 func mergerOf[T any](k *kind[T]) merger {
-	return merger{k.name, func(ctx context.Context, l *Lake, files []manifest.File, local string) (manifest.File, rooter, error) {
+	m := merger{name: k.name, merge: func(ctx context.Context, l *Lake, files []manifest.File, local string) (manifest.File, rooter, error) {
 		return mergeFiles(ctx, l, k, files, local, nil)
 	}}
+	if k.state != nil {
+		m.checkpoint = func(ctx context.Context, l *Lake, files []manifest.File, local string, asOf time.Time) (manifest.File, error) {
+			return writeCheckpoint(ctx, l, k, files, local, asOf)
+		}
+	}
+	return m
 }
 
 var mergers = []merger{

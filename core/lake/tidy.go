@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/regent-dev/regent/core/lake/manifest"
-	"github.com/regent-dev/regent/core/lake/table"
-	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/store"
 )
 
@@ -20,8 +18,6 @@ const (
 	compactBytes = 256 << 20
 	// restAfter is the age from which a partition counts as complete: two files are then put together.
 	restAfter = 48 * time.Hour
-	// checkpointEvery is how often what falls out of the retention of items is gathered into a checkpoint.
-	checkpointEvery = 24 * time.Hour
 	// garbageGrace is how long files stay after they went out of the manifest, in any case.
 	garbageGrace = 10 * time.Minute
 )
@@ -135,7 +131,7 @@ func (l *Lake) carryOutMerge(ctx context.Context, p *plan) error {
 	var read rooter
 	var err error
 	if m.AsOf != nil {
-		info, read, err = writeCheckpoint(ctx, l, m.Inputs, local, *m.AsOf)
+		info, err = mergers[i].checkpoint(ctx, l, m.Inputs, local, *m.AsOf)
 	} else {
 		info, read, err = mergers[i].merge(ctx, l, m.Inputs, local)
 	}
@@ -192,8 +188,8 @@ func (l *Lake) expire(ctx context.Context) error {
 		if len(gone) == 0 {
 			continue
 		}
-		if name == table.Items {
-			err = l.checkpoint(ctx, gone, checkpoint, before, keep, now)
+		if i := slices.IndexFunc(mergers, func(x merger) bool { return x.name == name }); i >= 0 && mergers[i].checkpoint != nil {
+			err = l.checkpoint(ctx, name, gone, checkpoint, before, keep, now)
 		} else {
 			c := &manifest.Change{At: now, Kind: manifest.Expire, Removed: gone, Setting: keep.Setting}
 			if err = l.o.Store.Update(ctx, func(tx *store.Tx) error { return tx.ApplyLakeChange(c, nil) }); err == nil {
@@ -206,49 +202,6 @@ func (l *Lake) expire(ctx context.Context) error {
 		l.log.Info("removed what is past its retention from the lake", "table", name, "files", len(gone))
 	}
 	return nil
-}
-
-// checkpoint removes files of items and keeps, in one file, the versions of them that were in force last.
-func (l *Lake) checkpoint(ctx context.Context, gone []manifest.File, last *manifest.File, asOf time.Time, keep Keep, now time.Time) error {
-	if last != nil {
-		if age := asOf.Sub(*last.Checkpoint); age >= 0 && age < checkpointEvery {
-			return nil
-		}
-		gone = append(gone, *last)
-	}
-	p := &plan{Kind: manifest.Expire, At: now, Merge: &mergeStep{Table: table.Items, Inputs: gone, Setting: keep.Setting, AsOf: &asOf}}
-	p.Merge.Out.Partition = "checkpoint=" + asOf.Format(time.DateOnly)
-	err := l.begin(ctx, p, func() {
-		p.Merge.Out.Path = filePath(table.Items, p.Merge.Out.Partition, fmt.Sprintf("%d.parquet", p.ID))
-	})
-	if err != nil {
-		return err
-	}
-	return l.carryOut(ctx, p, nil)
-}
-
-// writeCheckpoint writes the last version of each resource in files, but for those that are gone.
-func writeCheckpoint(ctx context.Context, l *Lake, files []manifest.File, local string, asOf time.Time) (manifest.File, rooter, error) {
-	type version struct{ time, number int64 }
-	last := map[record.Key]version{}
-	err := merge(ctx, l, &items, files, func(row *table.Item) error {
-		k := record.Key{AccountID: row.AccountID, Region: row.Region, ResourceType: row.ResourceType, ResourceID: row.ResourceID}
-		if v, ok := last[k]; !ok || row.Time > v.time || row.Time == v.time && row.Number > v.number {
-			last[k] = version{row.Time, row.Number}
-		}
-		return nil
-	})
-	if err != nil {
-		return manifest.File{}, rooter{}, err
-	}
-	kept := map[int64]bool{}
-	for _, v := range last {
-		kept[v.number] = true
-	}
-	return mergeFiles(ctx, l, &items, files, local, func(row *table.Item) bool {
-		row.AsOf = asOf.UnixMicro()
-		return kept[row.Number] && !record.Status(row.Status).Gone()
-	})
 }
 
 // sweep removes the files that are in the manifest no more and that nobody can be reading.

@@ -216,6 +216,9 @@ func fill(t testing.TB, w *world) {
 	checkpoint.AsOf = at(10)
 	put(t, w.lake, table.Items, "checkpoint.parquet", checkpoint)
 	put(t, w.lake, table.Verdicts, "1.parquet", verdictRow(1, 0, "a", "COMPLIANT"), verdictRow(2, 2, "a", "NON_COMPLIANT"), verdictRow(3, 1, "b", "NON_COMPLIANT"), verdictRow(4, 3, "b", "REMOVED"))
+	said := verdictRow(2, 2, "a", "NON_COMPLIANT")
+	said.AsOf = at(10)
+	put(t, w.lake, table.Verdicts, "checkpoint.parquet", said)
 	put(t, w.lake, table.Events, "1.parquet", table.Event{
 		Number: 1, Time: at(2), Received: at(2), Instance: "i", ID: "e1", Source: "aws.cloudtrail", Action: "s3:PutBucketPolicy", Outcome: "success", ActorID: "eve",
 		Targets: []table.Target{{ResourceType: "AWS::S3::Bucket", ResourceID: "a"}}, Record: []byte(`{"detail":{"eventName":"PutBucketPolicy"}}`),
@@ -230,6 +233,7 @@ func TestViews(t *testing.T) {
 	w.want(t, `SELECT resource_id, configuration->>'n', time, tags FROM resources`, `"a" "2" "2026-03-01T12:02:00.000000Z" {"team":"a"}`)
 	w.want(t, `SELECT resource_id, number FROM resources_at('2026-03-01 12:01') ORDER BY 1`, `"a" 1`, `"b" 2`)
 	w.want(t, `SELECT resource_id, outcome FROM compliance`, `"a" "NON_COMPLIANT"`)
+	w.want(t, `SELECT count(*) FROM verdicts`, `4`)
 	w.want(t, `SELECT resource_id, outcome FROM compliance_at(TIMESTAMPTZ '2026-03-01 12:01:30+00') ORDER BY 1`, `"a" "COMPLIANT"`, `"b" "NON_COMPLIANT"`)
 	w.want(t, `SELECT detail->>'eventName', typeof(detail), typeof(record), typeof(time), as_of FROM events, (SELECT any_value(as_of) AS as_of FROM lake.configuration_items)`,
 		`"PutBucketPolicy" "JSON" "JSON" "TIMESTAMP WITH TIME ZONE" "2026-03-01T12:10:00.000000Z"`)

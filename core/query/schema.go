@@ -104,7 +104,8 @@ var files = map[table.Name][]Column{
 		Column{"reason", typeText, "Why the outcome is what it is, where it is no denial."},
 		Column{"messages", typeTexts, "What the policy says."},
 		Column{"policy_sha256", typeText, "The policy that judged, by its digest."},
-		Column{"record", typeJSON, "The whole verdict."}),
+		Column{"record", typeJSON, "The whole verdict."},
+		Column{"as_of", typeTime, "NULL, but in a checkpoint, whose rows repeat the verdicts in force at that time."}),
 	table.Findings: columns(common,
 		Column{"id", typeText, "The finding."},
 		Column{"policy", typeText, "The policy it is of."},
@@ -118,7 +119,8 @@ var files = map[table.Name][]Column{
 		Column{"regressions", typeNumber, "How often it came back."},
 		Column{"waiver", typeText, "The waiver that accepts it."},
 		Column{"item_number", typeNumber, "The number of the item version that made the state."},
-		Column{"record", typeJSON, "The whole finding."}),
+		Column{"record", typeJSON, "The whole finding."},
+		Column{"as_of", typeTime, "NULL, but in a checkpoint, whose rows repeat the findings that were open at that time."}),
 	table.Alarms: columns(common,
 		Column{"id", typeText, "The episode."},
 		Column{"policy", typeText, "The alarm policy."},
@@ -232,30 +234,30 @@ var views = []view{
 		example: `SELECT e.time, e.action, e.actor_id, t.resource_id FROM events e, unnest(e.targets) AS u(t) WHERE e.outcome = 'failure' ORDER BY e.time DESC LIMIT 20`,
 	},
 	{
-		name: "verdicts", doc: "Every change of what a policy says of a resource.", base: table.Verdicts,
-		sql:     `FROM lake.verdicts`,
+		name: "verdicts", doc: "Every change of what a policy says of a resource.", base: table.Verdicts, drop: []string{"as_of"},
+		sql:     `SELECT * EXCLUDE (as_of) FROM lake.verdicts WHERE as_of IS NULL`,
 		example: `SELECT time, outcome, messages FROM verdicts WHERE resource_id = 'my-bucket' ORDER BY number`,
 	},
 	{
-		name: "compliance", doc: "What each policy says of each resource now.", base: table.Verdicts,
-		sql: `FROM (FROM lake.verdicts QUALIFY row_number() OVER (PARTITION BY policy, ` + byResource + ` ORDER BY number DESC) = 1)
+		name: "compliance", doc: "What each policy says of each resource now.", base: table.Verdicts, drop: []string{"as_of"},
+		sql: `SELECT * EXCLUDE (as_of) FROM (FROM lake.verdicts QUALIFY row_number() OVER (PARTITION BY policy, ` + byResource + ` ORDER BY number DESC) = 1)
 WHERE outcome <> 'REMOVED'`,
 		example: `SELECT policy, outcome, count(*) FROM compliance GROUP BY ALL ORDER BY ALL`,
 	},
 	{
-		name: "compliance_at", parameters: []string{"ts"}, doc: "What each policy said of each resource at a time.", base: table.Verdicts,
-		sql: `FROM (FROM lake.verdicts WHERE time <= ts::TIMESTAMPTZ QUALIFY row_number() OVER (PARTITION BY policy, ` + byResource + ` ORDER BY time DESC, number DESC) = 1)
+		name: "compliance_at", parameters: []string{"ts"}, doc: "What each policy said of each resource at a time.", base: table.Verdicts, drop: []string{"as_of"},
+		sql: `SELECT * EXCLUDE (as_of) FROM (FROM lake.verdicts WHERE time <= ts::TIMESTAMPTZ QUALIFY row_number() OVER (PARTITION BY policy, ` + byResource + ` ORDER BY time DESC, number DESC) = 1)
 WHERE outcome <> 'REMOVED'`,
 		example: `SELECT policy, count(*) FROM compliance_at(now() - INTERVAL 7 DAYS) WHERE outcome = 'NON_COMPLIANT' GROUP BY policy`,
 	},
 	{
-		name: "findings", doc: "Every state that a finding came into.", base: table.Findings,
-		sql:     `FROM lake.findings`,
+		name: "findings", doc: "Every state that a finding came into.", base: table.Findings, drop: []string{"as_of"},
+		sql:     `SELECT * EXCLUDE (as_of) FROM lake.findings WHERE as_of IS NULL`,
 		example: `SELECT time, status, outcome, resolution FROM findings WHERE id = 'f1' ORDER BY number`,
 	},
 	{
-		name: "open_findings", doc: "The findings that are open now.", base: table.Findings,
-		sql:     `FROM (FROM lake.findings QUALIFY row_number() OVER (PARTITION BY id ORDER BY number DESC) = 1) WHERE status = 'OPEN'`,
+		name: "open_findings", doc: "The findings that are open now.", base: table.Findings, drop: []string{"as_of"},
+		sql:     `SELECT * EXCLUDE (as_of) FROM (FROM lake.findings QUALIFY row_number() OVER (PARTITION BY id ORDER BY number DESC) = 1) WHERE status = 'OPEN'`,
 		example: `SELECT severity, policy, resource_id, first_seen FROM open_findings WHERE waiver IS NULL ORDER BY first_seen`,
 	},
 	{

@@ -29,8 +29,8 @@ type File struct {
 	MaxTime     time.Time `json:"maxTime"`
 	MinReceived time.Time `json:"minReceived"`
 	MaxReceived time.Time `json:"maxReceived"`
-	// Checkpoint is set for a file of configuration_items that holds the state at a time instead of
-	// what was recorded.
+	// Checkpoint is set for a file that holds the state at a time (of configuration_items, verdicts or
+	// findings) instead of what was recorded.
 	Checkpoint *time.Time `json:"checkpoint,omitempty"`
 }
 

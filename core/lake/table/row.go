@@ -70,7 +70,7 @@ type Relationship struct {
 
 // Verdict is a row of verdicts: what one policy said of one resource when it said something new. Outcome
 // is REMOVED where the policy says nothing of the resource any more. Time is the capture time of the item
-// version that made it, or the time of judging where something else did.
+// version that made it, or the time of judging where something else did. AsOf is as in Item.
 type Verdict struct {
 	Number       int64    `parquet:"number,delta"`
 	Time         int64    `parquet:"time,timestamp(microsecond),delta"`
@@ -86,9 +86,10 @@ type Verdict struct {
 	Messages     []string `parquet:"messages,list"`
 	PolicySHA256 string   `parquet:"policy_sha256,optional,dict"`
 	Record       []byte   `parquet:"record,json"`
+	AsOf         int64    `parquet:"as_of,optional,timestamp(microsecond)"`
 }
 
-// Finding is a row of findings: a state that a finding came into.
+// Finding is a row of findings: a state that a finding came into. AsOf is as in Item.
 type Finding struct {
 	Number       int64  `parquet:"number,delta"`
 	Time         int64  `parquet:"time,timestamp(microsecond),delta"`
@@ -110,6 +111,7 @@ type Finding struct {
 	Waiver       string `parquet:"waiver,optional,dict"`
 	ItemNumber   int64  `parquet:"item_number,optional"`
 	Record       []byte `parquet:"record,json"`
+	AsOf         int64  `parquet:"as_of,optional,timestamp(microsecond)"`
 }
 
 // Alarm is a row of alarms: a state that an episode came into.
