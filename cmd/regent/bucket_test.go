@@ -20,7 +20,7 @@ import (
 // bucketServer is a server that speaks S3 and can be made to fail.
 type bucketServer struct {
 	*httptest.Server
-	// fault is what it answers, 0 where all is well.
+	// fault is what it answers, 0 where all is well, less where it answers nothing.
 	fault   atomic.Int64
 	faults  atomic.Int64
 	backend *s3mem.Backend
@@ -34,7 +34,13 @@ func newBucketServer(t *testing.T) *bucketServer {
 	}
 	h := gofakes3.New(s.backend).Server()
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if code := s.fault.Load(); code > 0 {
+		switch code := s.fault.Load(); {
+		case code < 0:
+			for s.fault.Load() < 0 && r.Context().Err() == nil {
+				time.Sleep(20 * time.Millisecond)
+			}
+			return
+		case code > 0:
 			s.faults.Add(1)
 			w.WriteHeader(int(code))
 			return
@@ -42,6 +48,7 @@ func newBucketServer(t *testing.T) *bucketServer {
 		h.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() {
+		s.fault.Store(0)
 		s.CloseClientConnections()
 		s.Close()
 	})
@@ -63,7 +70,8 @@ func (s *bucketServer) keys(t *testing.T, prefix string) []string {
 	return out
 }
 
-// TestLakeInABucket keeps the lake in a bucket whose server answers 500 and 403 and forgets an object, and kills the daemon meanwhile: nothing that was recorded is lost, none of it is there twice, and
+// TestLakeInABucket keeps the lake in a bucket whose server answers 500 and 403 or nothing at all and forgets
+// an object, and kills the daemon meanwhile: nothing that was recorded is lost, none of it is there twice, and
 // what is forgotten is named.
 func TestLakeInABucket(t *testing.T) {
 	t.Parallel()
@@ -87,6 +95,7 @@ lake {
     access_key = "k"
     secret_key = "s"
     insecure   = true
+    timeout    = "1s"
   }
 }
 collector "files" "trail" {
@@ -171,14 +180,28 @@ collector "files" "trail" {
 	}
 
 	// While it fails the status says so, and it goes on by itself.
-	s.fault.Store(503)
-	more(500)
-	status, _ := d.until("that the status says so", time.Minute, func(s api.Status) bool { return s.LakeFailure != "" })
-	if !strings.Contains(status.LakeFailure, "503") {
-		t.Errorf("the status says %q", status.LakeFailure)
+	for fault, says := range map[int64]string{503: "503", -1: "no byte moved"} {
+		s.fault.Store(fault)
+		more(500)
+		status, _ := d.until("that the status says so", time.Minute, func(s api.Status) bool { return s.LakeFailure != "" })
+		if !strings.Contains(status.LakeFailure, says) {
+			t.Errorf("the status says %q, want %q", status.LakeFailure, says)
+		}
+		s.fault.Store(0)
+		d.until("that it works again", 90*time.Second, func(s api.Status) bool { return s.LakeFailure == "" && stored(total)(s) })
+		counted(d)
 	}
+
+	// A bucket that does not answer when the daemon starts keeps nothing from being recorded, and is told of
+	// though there is nothing to put there.
+	d.stop()
+	s.fault.Store(-1)
+	d = runDaemon(t, dir, config)
+	d.until("that the status says so", time.Minute, func(s api.Status) bool { return strings.Contains(s.LakeFailure, "no byte moved") })
+	more(500)
+	d.until("what comes meanwhile", 30*time.Second, stored(total))
 	s.fault.Store(0)
-	d.until("that it works again", 90*time.Second, func(s api.Status) bool { return s.LakeFailure == "" && stored(total)(s) })
+	d.until("that it works again", 90*time.Second, func(s api.Status) bool { return s.LakeFailure == "" })
 	counted(d)
 
 	// What the bucket forgets is named; what is not in it can be asked for all the same.

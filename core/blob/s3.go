@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -37,6 +38,9 @@ type Options struct {
 	CAFile string
 	// Insecure allows an endpoint without TLS.
 	Insecure bool
+	// Timeout is how long a request may go without a byte in either direction; 0 is 30 seconds.
+	// What the system has buffered to send is not seen to move.
+	Timeout time.Duration
 }
 
 // String leaves the secrets out.
@@ -51,9 +55,10 @@ const (
 	attempts     = 6
 	firstPause   = 200 * time.Millisecond
 	longestPause = 10 * time.Second
-	// patience is how long a request may go without a byte in either direction. What the system has
-	// buffered to send is not seen to move.
-	patience = time.Minute
+	// stalls of these attempts may end because nothing moved: each of them took its time already.
+	stalls = 3
+	// patience is the time where none is set.
+	patience = 30 * time.Second
 	// partBytes is what one request writes or less, so that what is tried again is not all.
 	partBytes = 64 << 20
 	// maxParts is the limit of S3.
@@ -79,7 +84,7 @@ type S3Bucket struct {
 
 // S3 returns a bucket on a server. It does not connect; Check does.
 func S3(o Options) (*S3Bucket, error) {
-	b := &S3Bucket{o: o, name: o.String(), attempts: attempts, first: firstPause, longest: longestPause, patient: patience, part: partBytes, held: map[string]chan struct{}{}}
+	b := &S3Bucket{o: o, name: o.String(), attempts: attempts, first: firstPause, longest: longestPause, patient: cmp.Or(o.Timeout, patience), part: partBytes, held: map[string]chan struct{}{}}
 	if o.Prefix != "" {
 		if err := CheckKey(o.Prefix); err != nil {
 			return nil, fmt.Errorf("bucket %s: prefix: %w", b.name, err)

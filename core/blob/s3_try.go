@@ -25,6 +25,7 @@ var (
 // ends when nothing moved for too long; f tells by moved what does.
 func (b *S3Bucket) try(ctx context.Context, doing, key string, f func(ctx context.Context, moved func()) error) error {
 	pause := b.first
+	stalled := 0
 	for n := 1; ; n++ {
 		err := b.once(ctx, f)
 		if err == nil {
@@ -34,7 +35,10 @@ func (b *S3Bucket) try(ctx context.Context, doing, key string, f func(ctx contex
 			return fmt.Errorf("%s %s: %w", doing, b.at(key), context.Cause(ctx))
 		}
 		passes := passing(err)
-		if !passes || n == b.attempts {
+		if errors.Is(err, errStalled) {
+			stalled++
+		}
+		if !passes || n == b.attempts || stalled == stalls {
 			return b.explain(doing, key, err, passes, n)
 		}
 		// A random part of the pause keeps those apart that failed together.

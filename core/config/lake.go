@@ -43,6 +43,8 @@ type S3 struct {
 	CAFile    string
 	// Insecure allows an endpoint without TLS.
 	Insecure bool
+	// Timeout is how long a request may go without a byte in either direction, 0 where it is not set.
+	Timeout time.Duration
 }
 
 // Equal reports whether two say the same, secrets included.
@@ -213,6 +215,7 @@ type rawS3 struct {
 	PathStyle    hcl.Expression `hcl:"path_style,optional"`
 	CAFile       hcl.Expression `hcl:"ca_file,optional"`
 	Insecure     hcl.Expression `hcl:"insecure,optional"`
+	Timeout      hcl.Expression `hcl:"timeout,optional"`
 	Range        hcl.Range      `hcl:",def_range"`
 }
 
@@ -220,6 +223,10 @@ var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]
 
 func (l *loader) s3(raw *rawS3) *S3 {
 	out := &S3{}
+	l.duration(raw.Timeout, "timeout", &out.Timeout)
+	if _, rng, ok := l.text(raw.Timeout); ok && (out.Timeout < time.Second || out.Timeout > 10*time.Minute) {
+		l.errorf(rng, "Invalid timeout", "A bucket may take from 1s to 10m to send or take the next byte.")
+	}
 	l.flag(raw.Insecure, &out.Insecure)
 	if s, rng, ok := l.text(raw.Bucket); ok {
 		if !bucketName.MatchString(s) || strings.Contains(s, "..") {

@@ -104,7 +104,7 @@ func OpenBucket(c *config.Lake) (blob.Bucket, error) {
 func s3Bucket(s *config.S3) (*blob.S3Bucket, error) {
 	return blob.S3(blob.Options{
 		Endpoint: s.Endpoint, Region: s.Region, Bucket: s.Bucket, Prefix: s.Prefix, AccessKey: s.AccessKey.Reveal(),
-		SecretKey: s.SecretKey.Reveal(), SessionToken: s.SessionToken.Reveal(), PathStyle: s.PathStyle, CAFile: s.CAFile, Insecure: s.Insecure,
+		SecretKey: s.SecretKey.Reveal(), SessionToken: s.SessionToken.Reveal(), PathStyle: s.PathStyle, CAFile: s.CAFile, Insecure: s.Insecure, Timeout: s.Timeout,
 	})
 }
 

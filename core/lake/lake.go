@@ -83,8 +83,9 @@ const (
 	// tidyEvery is how often files are compacted and expired.
 	tidyEvery = time.Minute
 	// tellFailures is from how many failures in a row on it is told: with the waits between them, after
-	// three seconds.
+	// three seconds. One that took tellAfter is told at once.
 	tellFailures = 3
+	tellAfter    = 3 * time.Second
 	// maxRetry bounds the wait after a failure.
 	maxRetry = time.Minute
 )
@@ -129,6 +130,7 @@ func (l *Lake) Run(ctx context.Context) error {
 	defer poll.Stop()
 	retry := time.Second
 	var drained, tidied, notBefore time.Time
+	reached := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -140,7 +142,16 @@ func (l *Lake) Run(ctx context.Context) error {
 		if now.Before(notBefore) && notBefore.Sub(now) <= maxRetry {
 			continue
 		}
-		due, err := l.due(ctx, drained, now)
+		// Where there is nothing to drain, a bucket that cannot be reached would not be noticed.
+		var due bool
+		var err error
+		if !reached {
+			err = l.reach(ctx)
+			reached = err == nil
+		}
+		if err == nil {
+			due, err = l.due(ctx, drained, now)
+		}
 		if err == nil && due {
 			if err = l.Flush(ctx); err == nil {
 				drained = now
@@ -162,7 +173,7 @@ func (l *Lake) Run(ctx context.Context) error {
 		default:
 			retry, notBefore = time.Second, time.Time{}
 		}
-		if tell := l.note(err, now); tell && l.o.Health != nil {
+		if tell := l.note(err, now, l.now()); tell && l.o.Health != nil {
 			since, err := l.Failure()
 			if err := l.o.Health(ctx, since, err); err != nil && ctx.Err() == nil {
 				l.log.Error("the lake's health cannot be recorded", "err", err)
@@ -184,20 +195,30 @@ func (l *Lake) due(ctx context.Context, last, now time.Time) (bool, error) {
 	return backlog >= drainBatches, err
 }
 
-// note remembers how a try ended, and reports whether that is to be told.
-func (l *Lake) note(err error, now time.Time) (tell bool) {
+// reach asks a bucket on a server whether it is there.
+func (l *Lake) reach(ctx context.Context) error {
+	if b, ok := l.o.Bucket.(interface {
+		Check(ctx context.Context) error
+	}); ok {
+		return b.Check(ctx)
+	}
+	return nil
+}
+
+// note remembers how a try ended that was begun at a time, and reports whether that is to be told.
+func (l *Lake) note(err error, began, ended time.Time) (tell bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {
-		l.failing, l.since, l.last, l.failures = nil, time.Time{}, now, 0
+		l.failing, l.since, l.last, l.failures = nil, time.Time{}, began, 0
 		return true
 	}
 	if l.failing == nil {
-		l.since = now
+		l.since = began
 	}
 	l.failing = err
 	l.failures++
-	return l.failures >= tellFailures
+	return l.failures >= tellFailures || ended.Sub(began) >= tellAfter
 }
 
 // Failure returns since when the lake takes nothing, and why; a zero time where it does.

@@ -14,6 +14,7 @@ lake {
     prefix     = "/regent"
     secret_key = var.secret
     path_style = "yes"
+    timeout    = "1ms"
   }
 }
 retention {
