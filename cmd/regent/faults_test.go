@@ -56,6 +56,15 @@ func tmpfs(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
+// remount makes a mounted folder read-only, or writable again: `remount DIR ro|rw`.
+func remount(ts *testscript.TestScript, _ bool, args []string) {
+	flags := uintptr(unix.MS_REMOUNT)
+	if args[1] == "ro" {
+		flags |= unix.MS_RDONLY
+	}
+	ts.Check(unix.Mount("", ts.MkAbs(args[0]), "", flags, ""))
+}
+
 // fill writes to a file until the disk is full: `fill FILE`.
 func fill(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

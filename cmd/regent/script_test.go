@@ -80,7 +80,7 @@ func TestScripts(t *testing.T) {
 			"start": startDaemon, "halt": stopDaemon(syscall.SIGTERM), "sigkill": stopDaemon(syscall.SIGKILL),
 			"interrupt": stopDaemon(syscall.SIGINT),
 			"until":     until, "swap": swapConfigMap, "append": appendFile, "hup": hup,
-			"listen": listen, "ask": ask, "tmpfs": tmpfs, "fill": fill, "zip": zip, "head": head,
+			"listen": listen, "ask": ask, "tmpfs": tmpfs, "remount": remount, "fill": fill, "zip": zip, "head": head,
 			"scribble": scribble, "orphans": orphans,
 		},
 		ContinueOnError: true,
