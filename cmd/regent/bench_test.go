@@ -39,8 +39,14 @@ func benchDir(b *testing.B) string {
 // runDaemon starts a daemon in a folder; config is what its configuration has beside folders and log.
 func runDaemon(b testing.TB, dir, config string) *bench {
 	b.Helper()
+	return runDaemonWith(b, dir, bin, config)
+}
+
+// runDaemonWith does that with a folder of plugins.
+func runDaemonWith(b testing.TB, dir, plugins, config string) *bench {
+	b.Helper()
 	path := filepath.Join(dir, "regent.hcl")
-	text := fmt.Sprintf("data_dir = %q\nplugin_dir = %q\nlog {\n  level = \"error\"\n}\n%s", dir+"/d", bin, config)
+	text := fmt.Sprintf("data_dir = %q\nplugin_dir = %q\nlog {\n  level = \"error\"\n}\n%s", dir+"/d", plugins, config)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}

@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,63 +17,29 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"github.com/regent-dev/regent/core/daemon"
-	"github.com/regent-dev/regent/core/lake/table"
 	corequery "github.com/regent-dev/regent/core/query"
 )
 
-// oneFile is a lake of one file.
-type oneFile struct{ path string }
-
-func (o oneFile) Snapshot(_ context.Context, tables []table.Name) (*corequery.Snapshot, error) {
-	s := &corequery.Snapshot{Files: map[table.Name][]string{}}
-	for _, t := range tables {
-		if t == table.Events {
-			s.Files[t] = []string{o.path}
-		}
-	}
-	return s, nil
-}
-
-// askable starts a daemon over a lake with two events, and returns its address.
-func askable(t *testing.T, lake corequery.Source, plugins string) string {
+// askable starts a daemon with the plugins of a folder that has recorded some events, and returns its address.
+func askable(t *testing.T, plugins, events string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rq")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	hcl := fmt.Sprintf("data_dir = %q\nplugin_dir = %q\nquery {\n  memory = \"128MiB\"\n}\n", filepath.Join(dir, "d"), plugins)
-	path := filepath.Join(dir, "regent.hcl")
-	if err := os.WriteFile(path, []byte(hcl), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() {
-		done <- daemon.Run(ctx, daemon.Options{Path: path, Log: slog.New(slog.DiscardHandler), Lake: lake, Ready: func(*daemon.Daemon) { close(ready) }})
-	}()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil && ctx.Err() == nil {
-			t.Errorf("the daemon: %v", err)
+	d := runDaemonWith(t, dir, plugins, "query {\n  memory = \"128MiB\"\n}\n")
+	d.ready()
+	if events != "" {
+		in := filepath.Join(dir, "events.ndjson")
+		if err := os.WriteFile(in, []byte(events), 0o600); err != nil {
+			t.Fatal(err)
 		}
-	})
-	select {
-	case <-ready:
-	case err := <-done:
-		done <- err
-		t.Fatalf("the daemon does not start: %v", err)
-	}
-	socket := filepath.Join(dir, "d", "regent.sock")
-	for range 500 {
-		if c, err := net.Dial("unix", socket); err == nil {
-			c.Close()
-			break
+		if out, err := exec.Command(filepath.Join(bin, "regent"), "import", "--address", d.client.address, "--format", "regent", in).CombinedOutput(); err != nil {
+			t.Fatalf("import: %v: %s", err, out)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	return "unix://" + socket
+	return d.client.address
 }
 
 func regent(t *testing.T, ctx context.Context, in string, args ...string) (code int, out, errOut string) {
@@ -106,20 +70,15 @@ func queryPlugins(t *testing.T) string {
 func TestQuery(t *testing.T) {
 	t.Parallel()
 	plugins := queryPlugins(t)
-	file := filepath.Join(t.TempDir(), "events.parquet")
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro()
-	if err := parquet.WriteFile(file, []table.Event{
-		{Number: 1, Time: at, Received: at, Instance: "i", Source: "s", Outcome: "success", ActorID: "eve", Record: []byte(`{"detail":{"a":1}}`)},
-		{Number: 2, Time: at, Received: at, Instance: "i", Source: "s", Outcome: "failure", Record: []byte(`{}`)},
-	}); err != nil {
-		t.Fatal(err)
-	}
-	address := askable(t, oneFile{file}, plugins)
+	address := askable(t, plugins, `{"id":"1","source":"s","time":"2026-03-01T12:00:00Z","outcome":"success","actor":{"id":"eve"},"detail":{"a":1}}
+{"id":"2","source":"s","time":"2026-03-01T12:00:00Z","outcome":"failure"}
+`)
 	ctx := t.Context()
 	ask := func(args ...string) (int, string, string) {
 		return regent(t, ctx, "SELECT 'from stdin' AS x", append([]string{"query", "--address", address}, args...)...)
 	}
-	const sql = `SELECT number, actor_id, detail, time FROM events ORDER BY number`
+	const sql = `SELECT number, actor_id, detail, time FROM events WHERE source = 's' ORDER BY number`
 	for _, tt := range []struct {
 		args []string
 		want string
@@ -231,14 +190,16 @@ func overHTTP(t *testing.T, socket string) {
 	}
 }
 
-// TestQueryWithout asks a daemon that has no engine.
+// TestQueryWithout asks a daemon that has no engine, or one that was built without DuckDB.
 func TestQueryWithout(t *testing.T) {
 	t.Parallel()
-	address := askable(t, nil, t.TempDir())
-	if code, _, errOut := regent(t, t.Context(), "", "query", "--address", address, "SELECT 1"); code != exitUnreachable || !strings.Contains(errOut, "needs a C toolchain to build") {
-		t.Errorf("exit code %d: %s", code, errOut)
-	}
-	if code, out, errOut := regent(t, t.Context(), "", "status", "--address", address); code != 0 {
-		t.Errorf("status: exit code %d: %s%s", code, out, errOut)
+	for plugins, want := range map[string]string{t.TempDir(): "needs a C toolchain to build", bin: "built without cgo"} {
+		address := askable(t, plugins, "")
+		if code, _, errOut := regent(t, t.Context(), "", "query", "--address", address, "SELECT 1"); code != exitUnreachable || !strings.Contains(errOut, want) {
+			t.Errorf("exit code %d: %s", code, errOut)
+		}
+		if code, out, errOut := regent(t, t.Context(), "", "status", "--address", address); code != 0 {
+			t.Errorf("status: exit code %d: %s%s", code, out, errOut)
+		}
 	}
 }

@@ -28,7 +28,6 @@ import (
 	"github.com/regent-dev/regent/core/ledger"
 	"github.com/regent-dev/regent/core/pipeline"
 	"github.com/regent-dev/regent/core/policy"
-	"github.com/regent-dev/regent/core/query"
 	"github.com/regent-dev/regent/core/record"
 	"github.com/regent-dev/regent/core/reload"
 	"github.com/regent-dev/regent/core/route"
@@ -62,8 +61,6 @@ type Options struct {
 	Reload <-chan os.Signal
 	// Ready is called once the daemon records and judges.
 	Ready func(*Daemon)
-	// Lake is what SQL is asked of; nil for the daemon's own lake.
-	Lake query.Source
 }
 
 // Daemon is a running daemon.

@@ -115,11 +115,7 @@ func (d *Daemon) engine(ctx context.Context) (*query.Engine, error) {
 	q.Where = nil
 	if d.sql.engine == nil || d.sql.config != q {
 		d.sql.config = q
-		var source query.Source = lakeFiles{d.lake}
-		if d.o.Lake != nil {
-			source = d.o.Lake
-		}
-		d.sql.engine = query.New(enginePlugin{d.host, spec.Instance}, source, query.Limits{
+		d.sql.engine = query.New(enginePlugin{d.host, spec.Instance}, lakeFiles{d.lake}, query.Limits{
 			Memory: q.Memory, Threads: q.Threads, Timeout: q.Timeout, MaxRows: q.MaxRows, MaxBytes: q.MaxBytes,
 			SpillDir: spillDir(cfg), Spill: q.Spill, Concurrent: q.Concurrency,
 		})
