@@ -36,6 +36,7 @@ func (s *Server) registerFollow(api huma.API) {
 			return out, refusedf("after %q is not the number of an event", in.After)
 		}
 		f := in.filter()
+		text := store.NewText(f.Text)
 		over := time.NewTimer(time.Duration(in.Wait) * time.Second)
 		defer over.Stop()
 		for scanned := 0; ; {
@@ -46,7 +47,7 @@ func (s *Server) registerFollow(api huma.API) {
 			for i := range page {
 				r := &page[i]
 				after = r.Number
-				if f.Matches(&r.Event) && f.HasText(&r.Event) {
+				if f.Matches(&r.Event) && text.In(r.Event.Body) {
 					out.Items = append(out.Items, shownEvent(r))
 				}
 			}

@@ -23,16 +23,13 @@ func (l *Lake) Events(ctx context.Context, f store.EventFilter) ([]store.EventRo
 	if limit <= 0 {
 		limit = 100
 	}
-	p := &eventPage{f: &f, conditions: conditionsOf(&f), limit: limit}
+	p := &eventPage{f: &f, conditions: conditionsOf(&f), text: store.NewText(f.Text), limit: limit}
 	if f.After != "" {
 		after, err := store.ParseEventPlace(f.After)
 		if err != nil {
 			return nil, "", err
 		}
 		p.after = &after
-	}
-	if f.Text != "" {
-		p.text = bytes.ToLower([]byte(f.Text))
 	}
 	var files []store.LakeFile
 	err := l.o.Store.View(ctx, func(tx *store.Tx) error {
@@ -75,7 +72,7 @@ func (l *Lake) Events(ctx context.Context, f store.EventFilter) ([]store.EventRo
 type eventPage struct {
 	f          *store.EventFilter
 	conditions []condition
-	text       []byte
+	text       store.Text
 	after      *store.EventPlace
 	limit      int
 	rows       []store.EventRow
@@ -213,9 +210,9 @@ func (p *eventPage) group(f *parquet.File, g parquet.RowGroup) error {
 
 // take reads one row and holds it against the filter.
 func (p *eventPage) take(c *groupColumns, row, number int64) error {
-	if p.text != nil {
+	if p.f.Text != "" {
 		body, err := c.value("record", row)
-		if err != nil || !bytes.Contains(bytes.ToLower(body), p.text) {
+		if err != nil || !p.text.In(body) {
 			return err
 		}
 	}

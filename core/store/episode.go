@@ -109,7 +109,7 @@ func (tx *Tx) Episodes(f EpisodeFilter) ([]verdict.Episode, error) {
 	w.glob("policy", f.Policy)
 	w.equal("severity", f.Severity)
 	w.equal("account", f.Account)
-	limit := pageLimit(f.Limit)
+	limit, text := pageLimit(f.Limit), NewText(f.Text)
 	var out []verdict.Episode
 	for before := f.Before; ; {
 		page := w.clone()
@@ -124,7 +124,7 @@ func (tx *Tx) Episodes(f EpisodeFilter) ([]verdict.Episode, error) {
 		}
 		for i := range found {
 			before = &found[i]
-			keep, err := hasText(f.Text, before)
+			keep, err := text.inValue(before)
 			if err != nil {
 				return nil, err
 			}

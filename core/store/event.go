@@ -70,11 +70,6 @@ func (f *EventFilter) needles() [][]byte {
 	return out
 }
 
-// HasText reports whether the filter's text stands in an event, whatever the case.
-func (f *EventFilter) HasText(ev *record.Event) bool {
-	return f.Text == "" || bytes.Contains(bytes.ToLower(ev.Body), bytes.ToLower([]byte(f.Text)))
-}
-
 // Matches reports whether an event is one that the filter chooses; Text and After are not looked at.
 func (f *EventFilter) Matches(ev *record.Event) bool {
 	if f.ID != "" && ev.ID != f.ID || f.Action != "" && ev.Action != f.Action || f.Source != "" && ev.Source != f.Source ||
@@ -119,7 +114,7 @@ func (f *EventFilter) tokens() []uint64 {
 type eventPage struct {
 	f       *EventFilter
 	needles [][]byte
-	text    []byte
+	text    Text
 	after   *EventPlace
 	limit   int
 	rows    []EventRow
@@ -140,7 +135,7 @@ func (p *eventPage) take(b *openBatch, index int) error {
 			}
 		}
 	}
-	if p.text != nil && !bytes.Contains(bytes.ToLower(body), p.text) {
+	if !p.text.In(body) {
 		return nil
 	}
 	// The batch is shared with others: what goes out is the caller's own.
@@ -179,12 +174,9 @@ func (p *eventPage) finish() ([]EventRow, string, error) {
 // Events returns matching events of the journal, newest first by event time, and where the next page
 // begins, "" at the end. What has moved to the lake is not among them.
 func (tx *Tx) Events(f EventFilter) ([]EventRow, string, error) {
-	p := &eventPage{f: &f, needles: f.needles(), limit: f.Limit}
+	p := &eventPage{f: &f, needles: f.needles(), text: NewText(f.Text), limit: f.Limit}
 	if p.limit <= 0 {
 		p.limit = 100
-	}
-	if f.Text != "" {
-		p.text = bytes.ToLower([]byte(f.Text))
 	}
 	if f.After != "" {
 		after, err := ParseEventPlace(f.After)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -162,25 +161,22 @@ func (tx *Tx) Findings(f FindingFilter) ([]ResourceFinding, error) {
 	if f.Waived != nil {
 		w.add(map[bool]string{true: `waiver <> ''`, false: `waiver = ''`}[*f.Waived])
 	}
-	limit := pageLimit(f.Limit)
+	limit, text := pageLimit(f.Limit), NewText(f.Text)
 	return pages(limit, f.Before, w, "place", func(clause string, args []any) ([]ResourceFinding, error) {
 		return tx.findings(tx.search, clause+` ORDER BY place DESC LIMIT ?`, append(args, limit)...)
 	}, func(r *ResourceFinding) (int64, bool, error) {
-		keep, err := hasText(f.Text, &r.Finding)
+		keep, err := text.inValue(&r.Finding)
 		return r.Row, keep, err
 	})
 }
 
-// hasText reports whether a text stands in a value's JSON, whatever the case.
-func hasText(text string, v any) (bool, error) {
-	if text == "" {
+// inValue reports whether the text stands in a value's JSON.
+func (t *Text) inValue(v any) (bool, error) {
+	if len(t.folded) == 0 {
 		return true, nil
 	}
 	b, err := marshal(v)
-	if err != nil {
-		return false, err
-	}
-	return bytes.Contains(bytes.ToLower(b), bytes.ToLower([]byte(text))), nil
+	return err == nil && t.In(b), err
 }
 
 // pages reads rows below a number, newest first, until a page is full of those to be kept. look

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"database/sql"
 	"slices"
 	"strings"
@@ -81,7 +80,7 @@ type ResourceFilter struct {
 }
 
 // keep reports whether an item matches what the query could not ask for.
-func (f *ResourceFilter) keep(it *record.Item) bool {
+func (f *ResourceFilter) keep(it *record.Item, text *Text) bool {
 	if f.Tag != "" {
 		key, value, hasValue := strings.Cut(f.Tag, "=")
 		v, has := it.Tags[key]
@@ -89,7 +88,7 @@ func (f *ResourceFilter) keep(it *record.Item) bool {
 			return false
 		}
 	}
-	return f.Text == "" || bytes.Contains(bytes.ToLower(it.Body), bytes.ToLower([]byte(f.Text)))
+	return text.In(it.Body)
 }
 
 // Resources returns the current versions of matching resources, newest change first.
@@ -105,7 +104,7 @@ func (tx *Tx) Resources(f ResourceFilter) ([]*Current, error) {
 	if !f.Gone {
 		w.add(`r.status NOT IN ('ResourceDeleted', 'ResourceDeletedNotRecorded')`)
 	}
-	limit := pageLimit(f.Limit)
+	limit, text := pageLimit(f.Limit), NewText(f.Text)
 	var out []*Current
 	for after := f.After; ; {
 		page := w.clone()
@@ -118,7 +117,7 @@ func (tx *Tx) Resources(f ResourceFilter) ([]*Current, error) {
 		}
 		for _, c := range found {
 			after = c.Version
-			if !f.keep(&c.Item) {
+			if !f.keep(&c.Item, &text) {
 				continue
 			}
 			if out = append(out, c); len(out) == limit {

@@ -47,7 +47,7 @@ func (tx *Tx) ResourcesAt(f ResourceFilter, at, known time.Time, after int64) (p
 	if !known.IsZero() {
 		until = micros(known)
 	}
-	limit := pageLimit(f.Limit)
+	limit, text := pageLimit(f.Limit), NewText(f.Text)
 	for {
 		cond := w.clone()
 		cond.add(`r.id > ?`, after)
@@ -74,7 +74,7 @@ func (tx *Tx) ResourcesAt(f ResourceFilter, at, known time.Time, after int64) (p
 			if err != nil {
 				return nil, 0, err
 			}
-			if c == nil || c.Item.Status.Gone() && !f.Gone || !f.keep(&c.Item) {
+			if c == nil || c.Item.Status.Gone() && !f.Gone || !f.keep(&c.Item, &text) {
 				continue
 			}
 			if page = append(page, c); len(page) == limit {
