@@ -95,7 +95,7 @@ Exit codes: 0 all is well, 1 not compliant or problems found, 2 an evaluation fa
 	root.PersistentFlags().StringVar(&c.dataDir, "data-dir", os.Getenv("REGENT_DATA_DIR"), "data folder whose socket to use where no address is given (REGENT_DATA_DIR)")
 	root.AddCommand(newRun(), newCheck(), newQuickstart(), newReload(c), newTest(), newEval(), newBacktest(c), newFixture(c), newPlugin(c))
 	root.AddCommand(newStatus(c), newResources(c), newFindings(c), newCompliance(c), newGaps(c), newEvents(c), newAlarms(c), newDeliveries(c), newSnapshot(c), newQuarantine(c))
-	root.AddCommand(newQuery(c), newImport(c), newExport(c), newVerify(c))
+	root.AddCommand(newQuery(c), newImport(c), newExport(c), newVerify(c), newLake(c))
 	return root
 }
 

@@ -48,6 +48,9 @@ func statusRows(s api.Status, row func(...any)) {
 	if s.LakeFailure != "" {
 		row("LAKE FAILS", s.LakeFailure)
 	}
+	for _, f := range s.LakeBroken {
+		row("LAKE FILE BROKEN", f)
+	}
 	for _, i := range s.Instances {
 		text := i.State
 		if i.PID > 0 {

@@ -244,6 +244,9 @@ func writeVerified(w io.Writer, r *ledger.Report) error {
 	if r.Expired > 0 {
 		row("expired", "%d files, by retention", r.Expired)
 	}
+	for _, f := range r.Lost {
+		row("given up", "%s with %d rows, %s: %s", f.Path, f.Rows, short(f.At), f.By)
+	}
 	if r.Skipped > 0 {
 		row("not chosen", "%d files", r.Skipped)
 	}

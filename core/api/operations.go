@@ -126,6 +126,7 @@ func (s *Server) register(api huma.API) {
 	s.registerAlarms(api)
 	s.registerDeliveries(api)
 	s.registerChannels(api)
+	s.registerLake(api)
 	s.registerSQL(api)
 	s.registerModules(api)
 	s.registerVerify(api)

@@ -79,6 +79,8 @@ type Backend struct {
 	Export func(ctx context.Context, o Export, w io.Writer) error
 	// Snapshot takes a snapshot now; ErrUnknown says that there is none of the name.
 	Snapshot func(ctx context.Context, name string) ([]ChannelFile, error)
+	// ForgetLakeFile takes a broken file out of the lake; ErrUnknown says that it is none.
+	ForgetLakeFile func(ctx context.Context, path, by string) error
 	// Audit records a call that changed something.
 	Audit  func(ctx context.Context, a Audit) error
 	Gather prometheus.Gatherer

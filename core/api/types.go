@@ -145,6 +145,7 @@ type Status struct {
 	RouteFailure string                                            `json:"routeFailure,omitempty"`
 	Lake         LakeStatus                                        `json:"lake"`
 	LakeFailure  string                                            `json:"lakeFailure,omitempty"`
+	LakeBroken   []string                                          `json:"lakeBroken,omitempty" doc:"The files of the lake that are lost or damaged, as far as they were come upon."`
 	Proof        ledger.State                                      `json:"proof"`
 }
 

@@ -338,7 +338,7 @@ func (c *CachedBucket) check(name string, digest record.Digest) error {
 	}
 	defer o.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, &until{c.ctx, io.NewSectionReader(o, 0, o.Size())}); err != nil {
+	if _, err := io.Copy(h, Reader(c.ctx, io.NewSectionReader(o, 0, o.Size()))); err != nil {
 		return err
 	}
 	if record.Digest(h.Sum(nil)) != digest {
@@ -346,6 +346,9 @@ func (c *CachedBucket) check(name string, digest record.Digest) error {
 	}
 	return nil
 }
+
+// Reader returns a reader that ends with a context.
+func Reader(ctx context.Context, r io.Reader) io.Reader { return &until{ctx, r} }
 
 // until reads until a context ends.
 type until struct {

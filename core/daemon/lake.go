@@ -27,9 +27,13 @@ func (d *Daemon) openLake(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("open the lake: %w", err)
 	}
+	broken, err := d.lakeBroken()
+	if err != nil {
+		return err
+	}
 	d.lake, err = lake.Open(lake.Options{
 		Store: d.store, Bucket: bucket, Cache: cache, Scratch: filepath.Join(cfg.DataDir, "scratch"), DrainEvery: cfg.Lake.DrainEvery,
-		Log: d.log, Now: time.Now, Retention: d.lakeRetention, Health: d.lakeHealth(),
+		Log: d.log, Now: time.Now, Retention: d.lakeRetention, Health: d.lakeHealth(), Broken: broken.told, TellBroken: broken.tell,
 	})
 	return err
 }

@@ -25,7 +25,7 @@ func (d *Daemon) backend() api.Backend {
 		Generation: func() api.Generation { d.mu.Lock(); defer d.mu.Unlock(); return d.generation },
 		Ready:      d.isReady, Reload: d.loop.Now, Retry: d.deliver.Retry, Confirm: d.pipeline.ConfirmSweep,
 		Events: d.lake.Events, EventsAfter: d.lake.EventsAfter, Import: d.pipeline.Accept, Export: d.export,
-		Snapshot: d.snapshot, Audit: d.audit, Gather: d.registry, Query: d.askSQL, Causes: d.causes,
+		Snapshot: d.snapshot, ForgetLakeFile: d.forgetLakeFile, Audit: d.audit, Gather: d.registry, Query: d.askSQL, Causes: d.causes,
 	}
 }
 
@@ -102,6 +102,9 @@ func (d *Daemon) status(ctx context.Context) (api.Status, error) {
 	s.Lake.Place = d.lake.String()
 	if since, err := d.lake.Failure(); !since.IsZero() {
 		s.LakeFailure = fmt.Sprintf("since %s: %v", record.FormatTime(since), err)
+	}
+	for _, f := range d.lake.Broken() {
+		s.LakeBroken = append(s.LakeBroken, fmt.Sprintf("since %s: %v", record.FormatTime(f.Since), f.Err))
 	}
 	var err error
 	if s.Channels, err = d.channelStatus(ctx); err != nil {

@@ -114,7 +114,7 @@ func (l *Lake) eachGroup(ctx context.Context, info manifest.File, fn func(n int,
 			return err
 		}
 		if err := fn(n, &groupColumns{file: f.parquet, group: g}); err != nil {
-			return fmt.Errorf("read %s of the lake: %w: %w", info.Path, ErrDamaged, err)
+			return l.unreadable(info.Path, fmt.Errorf("%w: %w", ErrDamaged, err))
 		}
 	}
 	return nil

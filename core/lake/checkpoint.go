@@ -55,7 +55,7 @@ type holding struct {
 // writeCheckpoint writes the rows of files that hold at their end.
 func writeCheckpoint[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, local string, asOf time.Time) (manifest.File, error) {
 	held := map[any]holding{}
-	err := merge(ctx, l, k, files, func(row *T) error {
+	err := merge(ctx, l, k, files, true, func(row *T) error {
 		h, over, of := k.head(row), k.state.over(row), k.state.of(row)
 		was, known := held[of]
 		now := holding{h.time, h.number, over, h.number, over}

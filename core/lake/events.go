@@ -147,7 +147,7 @@ func (l *Lake) lookInto(ctx context.Context, p *eventPage, info manifest.File) e
 			return err
 		}
 		if err := p.group(f.parquet, g); err != nil {
-			return fmt.Errorf("read %s of the lake: %w: %w", info.Path, ErrDamaged, err)
+			return l.unreadable(info.Path, fmt.Errorf("%w: %w", ErrDamaged, err))
 		}
 	}
 	return nil

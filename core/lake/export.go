@@ -86,7 +86,7 @@ func walk[T any](ctx context.Context, l *Lake, name table.Name, k *kind[T], r Ra
 	if err != nil {
 		return err
 	}
-	return merge(ctx, l, k, files, func(row *T) error {
+	return merge(ctx, l, k, files, false, func(row *T) error {
 		if h := k.head(row); !r.holds(h.time, h.received) {
 			return nil
 		}

@@ -39,6 +39,10 @@ type Options struct {
 	// Health is told when the lake has taken nothing several times in a row, after each further try, and
 	// when it takes something again; what it returns is logged. It may be nil.
 	Health func(ctx context.Context, since time.Time, err error) error
+	// Broken are the files that an earlier process found broken. TellBroken is told which are, now and
+	// then; what it returns is logged. It may be nil.
+	Broken     []Broken
+	TellBroken func(ctx context.Context, files []Broken) error
 	// Retention says how long tables are kept, and by which setting. It is asked anew each time.
 	Retention func() map[table.Name]Keep
 }
@@ -62,6 +66,7 @@ type Lake struct {
 
 	readers readers
 	files   fileCache
+	broken  brokenFiles
 	// mostHeld is the constant, but in tests.
 	mostHeld int64
 
@@ -105,6 +110,11 @@ func Open(o Options) (*Lake, error) {
 		o.Retention = func() map[table.Name]Keep { return nil }
 	}
 	l := &Lake{o: o, log: o.Log, now: o.Now, work: make(chan struct{}, 1), wake: make(chan struct{}, 1), mostHeld: mostHeld}
+	l.broken.files = map[string]*brokenFile{}
+	for _, f := range o.Broken {
+		// Not looked at yet.
+		l.broken.files[f.Path] = &brokenFile{Broken: f}
+	}
 	left, err := filepath.Glob(filepath.Join(o.Scratch, "*.parquet"))
 	if err != nil {
 		return nil, fmt.Errorf("look into the lake's scratch folder: %w", err)
@@ -172,6 +182,11 @@ func (l *Lake) Run(ctx context.Context) error {
 			retry = min(2*retry, maxRetry)
 		default:
 			retry, notBefore = time.Second, time.Time{}
+		}
+		if l.o.TellBroken != nil {
+			if err := l.o.TellBroken(ctx, l.Broken()); err != nil && ctx.Err() == nil {
+				l.log.Error("which files of the lake are broken cannot be recorded", "err", err)
+			}
 		}
 		if tell := l.note(err, now, l.now()); tell && l.o.Health != nil {
 			since, err := l.Failure()
@@ -264,6 +279,9 @@ func (l *Lake) Tidy(ctx context.Context) error {
 	}
 	defer release()
 	if err := l.resume(ctx); err != nil {
+		return err
+	}
+	if err := l.mend(ctx); err != nil {
 		return err
 	}
 	if err := l.expire(ctx); err != nil {

@@ -191,7 +191,7 @@ func rows[T any](t testing.TB, b *bench, k *kind[T]) []T {
 		files = append(files, f.File)
 	}
 	var out []T
-	err := merge(t.Context(), b.Lake, k, files, func(row *T) error {
+	err := merge(t.Context(), b.Lake, k, files, true, func(row *T) error {
 		out = append(out, *row)
 		return nil
 	})

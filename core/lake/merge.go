@@ -24,9 +24,10 @@ type mergeHead[T any] struct {
 }
 
 // merge reads the rows of files in the order of their numbers. A row belongs to fn. A file is opened when the
-// numbers come to it, so that only those that overlap are open at once.
-func merge[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, fn func(*T) error) error {
-	inputs, done, err := thin(ctx, l, k, files)
+// numbers come to it, so that only those that overlap are open at once. With check the records of each file are
+// held against its root in the manifest.
+func merge[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, check bool, fn func(*T) error) error {
+	inputs, done, err := thin(ctx, l, k, files, check)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func mergeFiles[T any](ctx context.Context, l *Lake, k *kind[T], files []manifes
 		return manifest.File{}, read, err
 	}
 	info, err := w.fill(func(put func(*T) error) error {
-		return merge(ctx, l, k, files, func(row *T) error {
+		return merge(ctx, l, k, files, true, func(row *T) error {
 			read.add(k.head(row).record)
 			if keep == nil || keep(row) {
 				return put(row)

@@ -14,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/regent-dev/regent/core/lake/manifest"
+	"github.com/regent-dev/regent/core/record"
 )
 
 // keptOpen is how many files stay open for the next look-up: opening one reads its footer.
@@ -78,6 +79,21 @@ func (c *fileCache) trim(keep int) {
 	}
 }
 
+// forget lets go of a file.
+func (c *fileCache) forget(path string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, f := range c.files {
+		if f.info.Path == path {
+			c.files = slices.Delete(c.files, i, i+1)
+			if f.gone = true; f.users == 0 {
+				f.close()
+			}
+			return
+		}
+	}
+}
+
 func (c *fileCache) done(f *openFile) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +112,7 @@ func (l *Lake) Close() {
 func (l *Lake) openFresh(ctx context.Context, info manifest.File) (*openFile, error) {
 	path, release, err := l.o.Cache.Fetch(ctx, info.Path, info.SHA256, info.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("read %s of the lake: %w", info.Path, err)
+		return nil, l.unreadable(info.Path, err)
 	}
 	f := &openFile{info: info, release: release}
 	if f.file, err = os.Open(path); err == nil {
@@ -107,7 +123,7 @@ func (l *Lake) openFresh(ctx context.Context, info manifest.File) (*openFile, er
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	release()
-	return nil, fmt.Errorf("read %s of the lake: %w", info.Path, err)
+	return nil, l.unreadable(info.Path, err)
 }
 
 // ErrDamaged says that a file of the lake is not what was written.
@@ -116,6 +132,7 @@ var ErrDamaged = errors.New("file is damaged; `regent verify` says which are")
 // rowsOf reads all rows of a file of a kind in the order of their numbers: a page at a time where they stand
 // so, otherwise a row group at a time, whose numbers are all below those of the next.
 type rowsOf[T any] struct {
+	l    *Lake
 	k    *kind[T]
 	file *parquet.File
 	path string
@@ -126,6 +143,9 @@ type rowsOf[T any] struct {
 	// order says in which order the rows of page come, where they do not stand so.
 	order []int32
 	at    int
+	// check is set where the root over all rows is held against what the manifest says.
+	check *rooter
+	root  record.Digest
 	// done is nil once the reader is closed.
 	done func()
 }
@@ -148,7 +168,11 @@ func readRows[T any](ctx context.Context, l *Lake, k *kind[T], in input) (*rowsO
 		}
 		f, done = open.parquet, release
 	}
-	return &rowsOf[T]{k: k, file: f, path: in.Path, groups: f.RowGroups(), done: done}, nil
+	r := &rowsOf[T]{l: l, k: k, file: f, path: in.Path, groups: f.RowGroups(), done: done}
+	if in.check {
+		r.check, r.root = &rooter{}, in.Root
+	}
+	return r, nil
 }
 
 // inOrder reports whether the rows of the next row group stand in the order of their numbers.
@@ -169,7 +193,7 @@ func (r *rowsOf[T]) next() (*T, error) {
 	for r.at == len(r.page) {
 		if r.r == nil {
 			if len(r.groups) == 0 {
-				return nil, nil
+				return nil, r.end()
 			}
 			ordered, err := r.inOrder()
 			if err == nil && !ordered {
@@ -205,7 +229,19 @@ func (r *rowsOf[T]) next() (*T, error) {
 	if r.order != nil {
 		i = int(r.order[i])
 	}
+	if r.check != nil {
+		r.check.add(r.k.head(&r.page[i]).record)
+	}
 	return &r.page[i], nil
+}
+
+// end holds what was read against what was written.
+func (r *rowsOf[T]) end() error {
+	if r.check != nil && r.check.sum() != r.root {
+		return r.damaged(errors.New("its records are not those that were written"))
+	}
+	r.check = nil
+	return nil
 }
 
 // gather reads the next row group as a whole and sorts its rows.
@@ -235,7 +271,7 @@ func (r *rowsOf[T]) gather() error {
 }
 
 func (r *rowsOf[T]) damaged(err error) error {
-	return fmt.Errorf("read %s of the lake: %w: %w", r.path, ErrDamaged, err)
+	return r.l.unreadable(r.path, fmt.Errorf("%w: %w", ErrDamaged, err))
 }
 
 func (r *rowsOf[T]) close() {

@@ -21,7 +21,7 @@ type plan struct {
 	Kind manifest.Kind `json:"kind"`
 	// Drains are set for Add.
 	Drains []drainStep `json:"drains,omitempty"`
-	// Merge is set for Replace and Checkpoint.
+	// Merge is set for Replace, and for Expire where a checkpoint is made.
 	Merge *mergeStep `json:"merge,omitempty"`
 }
 

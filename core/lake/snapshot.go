@@ -36,6 +36,8 @@ func (l *Lake) Snapshot(ctx context.Context, tables []table.Name) (files map[tab
 		if path, done, err = l.o.Cache.Fetch(ctx, f.Path, f.SHA256, f.Bytes); err == nil {
 			releases = append(releases, done)
 			files[f.Table] = append(files[f.Table], path)
+		} else {
+			err = l.unreadable(f.Path, err)
 		}
 	}
 	if err != nil {

@@ -18,6 +18,8 @@ type input struct {
 	manifest.File
 	// local is where a file lies that was made for the merge and is not in the lake.
 	local string
+	// check has what is read of it held against the manifest.
+	check bool
 }
 
 // mostHeld bounds the rows that are held of files that are merged: the row groups of some, or pages of many.
@@ -34,9 +36,9 @@ func (in *input) holds() int64 {
 // thin prepares files to be merged. Files of many days whose numbers run side by side, as those of an import
 // have that went through one account after the other, cannot all be open at once: as many as can be are
 // merged into a file of their own, in order, until the rest can. done removes what was made.
-func thin[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File) (out []input, done func(), err error) {
+func thin[T any](ctx context.Context, l *Lake, k *kind[T], files []manifest.File, check bool) (out []input, done func(), err error) {
 	for _, f := range files {
-		out = append(out, input{File: f})
+		out = append(out, input{File: f, check: check})
 	}
 	done = func() {
 		for _, in := range out {

@@ -48,6 +48,7 @@ func (l *Lake) planCompaction(ctx context.Context) (*plan, error) {
 			if err != nil {
 				return err
 			}
+			files = slices.DeleteFunc(files, func(f store.LakeFile) bool { return l.isBroken(f.Path) })
 			if inputs := chooseInputs(files, now); inputs != nil {
 				p.Merge = &mergeStep{Table: part.Table, Inputs: inputs, Out: plannedFile{Partition: part.Partition}}
 				return nil
@@ -135,6 +136,9 @@ func (l *Lake) carryOutMerge(ctx context.Context, p *plan) error {
 	} else {
 		info, read, err = mergers[i].merge(ctx, l, m.Inputs, local)
 	}
+	if err != nil && lost(err) {
+		return l.giveUp(ctx, p, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -189,6 +193,14 @@ func (l *Lake) expire(ctx context.Context) error {
 			continue
 		}
 		if i := slices.IndexFunc(mergers, func(x merger) bool { return x.name == name }); i >= 0 && mergers[i].checkpoint != nil {
+			if checkpoint != nil && l.isBroken(checkpoint.Path) {
+				continue
+			}
+			// What held in a broken file is not known: it stays until it can be read.
+			gone = slices.DeleteFunc(gone, func(f manifest.File) bool { return l.isBroken(f.Path) })
+			if len(gone) == 0 {
+				continue
+			}
 			err = l.checkpoint(ctx, name, gone, checkpoint, before, keep, now)
 		} else {
 			c := &manifest.Change{At: now, Kind: manifest.Expire, Removed: gone, Setting: keep.Setting}

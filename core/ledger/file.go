@@ -113,7 +113,7 @@ func (v *verification) file(ctx context.Context, e *entry) (problems []Problem, 
 		r = bytes.NewReader(b)
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, &interrupted{ctx, io.NewSectionReader(r, 0, e.Bytes)}); err != nil {
+	if _, err := io.Copy(h, blob.Reader(ctx, io.NewSectionReader(r, 0, e.Bytes))); err != nil {
 		say(Unreadable, "%v", err)
 		return problems, 0
 	}
@@ -132,19 +132,6 @@ func (v *verification) file(ctx context.Context, e *entry) (problems []Problem, 
 	}
 	p.end(func(format string, args ...any) { say(Content, format, args...) })
 	return problems, p.proven
-}
-
-// interrupted ends reading when the context ends.
-type interrupted struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (i *interrupted) Read(b []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return i.r.Read(b)
 }
 
 // proof takes in the rows of a file in their order.

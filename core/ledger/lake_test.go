@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,25 @@ func TestLake(t *testing.T) {
 	b[len(b)/2] ^= 1
 	write(t, filepath.Join(r.dir, path), b)
 	expect(t, "a checkpoint changed", r.verify(ledger.VerifyOptions{}).Problems, "changed "+path)
+
+	// Given up, it is told of and no problem any more.
+	write(t, filepath.Join(r.dir, path), b[:len(b)/2])
+	l.Close()
+	if err := l.Walk(t.Context(), table.Events, lake.Range{}, func(lake.Record) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, release, err := l.Snapshot(t.Context(), table.Names[:]); err == nil {
+		release()
+		t.Error("a snapshot of a lake with a damaged file")
+	}
+	if err := l.Forget(t.Context(), path, "given up by eve"); err != nil {
+		t.Fatal(err)
+	}
+	r.now = r.now.Add(time.Hour)
+	r.step(0)
+	if rep = r.verify(ledger.VerifyOptions{}); !rep.OK() || len(rep.Lost) != 1 || rep.Lost[0].Path != path || !strings.HasPrefix(rep.Lost[0].By, "given up by eve: ") {
+		t.Errorf("after it was given up: %+v %+v", rep.Problems, rep.Lost)
+	}
 }
 
 // recordSome records an item and a few events, some of them of the day before.

@@ -177,11 +177,18 @@ func (v *verification) apply(f *found, c *Change) {
 		added = append(added, e)
 	}
 	switch c.Kind {
-	case manifest.Add, manifest.Checkpoint:
+	case manifest.Add:
 	case manifest.Expire:
 		v.report.Expired += int64(len(removed))
 		if c.Setting == "" {
 			wrong("files expired without a setting that says so")
+		}
+	case manifest.Loss:
+		for _, e := range removed {
+			v.report.Lost = append(v.report.Lost, Loss{Path: e.Path, Rows: e.Rows, At: c.At, By: c.Setting})
+		}
+		if c.Setting == "" {
+			wrong("a file was given up by nobody")
 		}
 	case manifest.Replace:
 		if len(removed) == len(c.Removed) {

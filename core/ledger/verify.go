@@ -82,6 +82,15 @@ type Progress struct {
 	Bytes, BytesTotal     int64
 }
 
+// Loss is a file that was given up.
+type Loss struct {
+	Path string    `json:"path"`
+	Rows int64     `json:"rows"`
+	At   time.Time `json:"at"`
+	// By says who gave it up and why.
+	By string `json:"by"`
+}
+
 // Report is what a verification found.
 type Report struct {
 	Lake string `json:"lake"`
@@ -103,6 +112,9 @@ type Report struct {
 	Skipped int64 `json:"filesNotChosen"`
 	// Expired counts files that retention removed.
 	Expired int64 `json:"filesExpired"`
+	// Lost are the files that were lost or damaged and were given up by somebody: no fault of the chain, and
+	// records that nobody can ask for any more.
+	Lost []Loss `json:"givenUp,omitempty"`
 	// Live is what should be in the lake.
 	Live Live `json:"live"`
 	// Keys are those that signed, TrustedFirst says that the first was trusted because none was given.

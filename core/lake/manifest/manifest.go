@@ -43,10 +43,11 @@ const (
 	Add Kind = "add"
 	// Replace puts files in the place of others, with the same records.
 	Replace Kind = "replace"
-	// Expire removes files that are past their retention.
+	// Expire removes files that are past their retention; where they had rows that still hold, it adds a
+	// file with those.
 	Expire Kind = "expire"
-	// Checkpoint adds a checkpoint of the state.
-	Checkpoint Kind = "checkpoint"
+	// Loss removes a file that is lost or damaged and was given up.
+	Loss Kind = "loss"
 )
 
 // Change is one change of the manifest, which takes effect as a whole.
@@ -61,7 +62,8 @@ type Change struct {
 	// Root is set where files are replaced: SHA-256 over the SHA-256 of each record in the order of the
 	// numbers, over all records of Removed, and the same over all of Added.
 	Root *record.Digest `json:"root,omitempty"`
-	// Setting is the setting that made files expire: `retention.events = "2160h0m0s"`.
+	// Setting is the setting that made files expire, `retention.events = "2160h0m0s"`, or who gave a file up
+	// and why.
 	Setting string `json:"setting,omitempty"`
 	// Detail is room for what else is to be pinned.
 	Detail json.RawMessage `json:"detail,omitempty"`
