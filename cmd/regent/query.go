@@ -14,21 +14,25 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/regent-dev/regent/core/api"
 	corequery "github.com/regent-dev/regent/core/query"
+	"github.com/regent-dev/regent/core/record"
 )
 
 func newQuery(c *client) *cobra.Command {
-	var file, output, out, timeout, schema string
+	var file, output, out, timeout, schema, since, until string
 	var tables bool
 	cmd := &cobra.Command{
 		Use: "query [SQL | -]", Short: "Ask the recorded history in SQL", GroupID: "ask", Args: cobra.MaximumNArgs(1),
 		Long: `Answers one SELECT over the recorded history: configuration, activity and compliance in one statement.
---tables lists what can be asked, --schema TABLE its columns with an example. Times are in UTC.`,
+--tables lists what can be asked, --schema TABLE its columns with an example. Times are in UTC. A bound in
+the statement is enough for the answer; --since and --until spare fetching the other events where the lake is
+in a bucket.`,
 		Example: `  regent query "SELECT policy, outcome, count(*) FROM compliance GROUP BY ALL"
   regent query -f question.sql -o csv --out answer.csv
   regent query --schema events`,
@@ -48,7 +52,20 @@ func newQuery(c *client) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			res, err := c.sql(cmd.Context(), api.SQLRequest{SQL: text, Timeout: timeout})
+			ask := api.SQLRequest{SQL: text, Timeout: timeout}
+			for _, at := range []struct {
+				name, text string
+				to         *string
+			}{{"since", since, &ask.Since}, {"until", until, &ask.Until}} {
+				t, err := moment(at.name, at.text, time.Now())
+				if err != nil {
+					return err
+				}
+				if !t.IsZero() {
+					*at.to = record.FormatTime(t)
+				}
+			}
+			res, err := c.sql(cmd.Context(), ask)
 			if err != nil {
 				return sqlExit(text, err)
 			}
@@ -62,6 +79,8 @@ func newQuery(c *client) *cobra.Command {
 	cmd.Flags().StringVarP(&file, "file", "f", "", "read the statement from a file")
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json, ndjson, csv or parquet")
 	cmd.Flags().StringVar(&out, "out", "", "write the result to a file; it appears when it is complete")
+	cmd.Flags().StringVar(&since, "since", "", "look at the events from a time on, a day, or a while ago such as 7d, and read only their files")
+	cmd.Flags().StringVar(&until, "until", "", "look at the events before a time")
 	cmd.Flags().StringVar(&timeout, "timeout", "", "how long the query may take at most, such as 30s")
 	cmd.Flags().BoolVar(&tables, "tables", false, "list the tables")
 	cmd.Flags().StringVar(&schema, "schema", "", "show a table's columns and an example")

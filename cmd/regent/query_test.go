@@ -89,6 +89,8 @@ func TestQuery(t *testing.T) {
 		{[]string{"SELECT 1 AS a WHERE false", "-o", "json"}, "[\n]\n"},
 		{[]string{sql, "-o", "csv"}, "number,actor_id,detail,time\n1,eve,\"{\"\"a\"\":1}\",2026-03-01T12:00:00.000000Z\n2,,,2026-03-01T12:00:00.000000Z\n"},
 		{[]string{"-", "-o", "csv"}, "x\nfrom stdin\n"},
+		{[]string{"SELECT count(*) AS n FROM events WHERE source = 's'", "--since", "2026-03-02", "-o", "csv"}, "n\n0\n"},
+		{[]string{"SELECT count(*) AS n FROM events WHERE source = 's'", "--since", "2026-03-01", "--until", "2026-03-02", "-o", "csv"}, "n\n2\n"},
 	} {
 		code, out, errOut := ask(tt.args...)
 		if code != 0 || out != tt.want || errOut != "" {
@@ -106,6 +108,7 @@ func TestQuery(t *testing.T) {
 		{[]string{"SELECT repeat('x', 4000000)"}, exitError, "a row has"},
 		{[]string{"SELECT sum(a.range) FROM range(10000000) a, range(10000000) b", "--timeout", "1s"}, exitError, "longer than 1s"},
 		{[]string{"SELECT 1", "--timeout", "never"}, exitUsage, "never"},
+		{[]string{"SELECT 1", "--since", "never"}, exitUsage, "never"},
 		{[]string{"SELECT '" + strings.Repeat("x", corequery.MaxSQL) + "'"}, exitError, "bytes"},
 		{[]string{}, exitUsage, "no statement"},
 		{[]string{"--schema", "nope"}, exitUsage, "--tables"},

@@ -38,6 +38,8 @@ type SQLEnd struct {
 // SQLRequest is a question.
 type SQLRequest struct {
 	SQL     string `json:"sql" maxLength:"1048576" doc:"One SELECT."`
+	Since   string `json:"since,omitempty" doc:"Of events only those from this time on are looked at, and only the files that may hold them are read."`
+	Until   string `json:"until,omitempty" doc:"Of events only those before this time."`
 	Timeout string `json:"timeout,omitempty" doc:"How long it may take at most, such as 30s; the daemon's own limit holds besides."`
 }
 
@@ -70,6 +72,14 @@ func (s *Server) registerSQL(api huma.API) {
 			return nil, huma.Error406NotAcceptable(err.Error())
 		}
 		r := query.Request{SQL: in.Body.SQL}
+		for _, at := range []struct {
+			name, text string
+			to         *time.Time
+		}{{"since", in.Body.Since, &r.Events.Since}, {"until", in.Body.Until, &r.Events.Until}} {
+			if *at.to, err = when(at.name, at.text); err != nil {
+				return nil, huma.Error422UnprocessableEntity(err.Error())
+			}
+		}
 		if in.Body.Timeout != "" {
 			if r.Timeout, err = time.ParseDuration(in.Body.Timeout); err != nil || r.Timeout <= 0 {
 				return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("timeout %q is no time, such as 30s", in.Body.Timeout))

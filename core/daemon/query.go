@@ -127,8 +127,8 @@ func (d *Daemon) engine(ctx context.Context) (*query.Engine, error) {
 type lakeFiles struct{ lake *lake.Lake }
 
 // Snapshot implements query.Source.
-func (l lakeFiles) Snapshot(ctx context.Context, tables []table.Name) (*query.Snapshot, error) {
-	files, release, err := l.lake.Snapshot(ctx, tables)
+func (l lakeFiles) Snapshot(ctx context.Context, tables []table.Name, events query.Span) (*query.Snapshot, error) {
+	files, release, err := l.lake.Snapshot(ctx, tables, lake.Range{Since: events.Since, Until: events.Until})
 	if err != nil {
 		return nil, err
 	}

@@ -247,6 +247,36 @@ func TestDrain(t *testing.T) {
 	b.check(t)
 }
 
+// TestSnapshot holds that of events only the files that may hold some of a time are fetched, and that they stay
+// while they are held.
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put(t, 300, makeEvents(t, 3000, 3)...)
+	b.item(t, "x", 1, t0, record.StatusOK)
+	all := len(func() []store.LakeFile { b.flush(t); return b.manifest(t, table.Events) }())
+	for _, tt := range []struct {
+		since, until time.Duration
+		want         int
+	}{{0, 0, all}, {47 * time.Hour, 48 * time.Hour, 1}, {1000 * time.Hour, 0, 0}} {
+		var r Range
+		if tt.since > 0 {
+			r.Since = t0.Truncate(24 * time.Hour).Add(tt.since)
+		}
+		if tt.until > 0 {
+			r.Until = t0.Truncate(24 * time.Hour).Add(tt.until)
+		}
+		files, release, err := b.Snapshot(t.Context(), []table.Name{table.Events, table.Items}, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files[table.Events]) != tt.want || len(files[table.Items]) != 1 {
+			t.Errorf("from %v to %v: %d files of events, want %d; %d of items", tt.since, tt.until, len(files[table.Events]), tt.want, len(files[table.Items]))
+		}
+		release()
+	}
+}
+
 // check holds the files against the manifest: digests, roots, sizes, ranges, and that there are no others.
 func (b *bench) check(t testing.TB) {
 	t.Helper()

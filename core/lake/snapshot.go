@@ -10,8 +10,8 @@ import (
 )
 
 // Snapshot returns, as local paths, the files that tables consist of, with everything that was committed
-// before the call. The files stay until release is called.
-func (l *Lake) Snapshot(ctx context.Context, tables []table.Name) (files map[table.Name][]string, release func(), err error) {
+// before the call; of events those that may hold some in a range. The files stay until release is called.
+func (l *Lake) Snapshot(ctx context.Context, tables []table.Name, inRange Range) (files map[table.Name][]string, release func(), err error) {
 	if err := l.Flush(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -28,7 +28,7 @@ func (l *Lake) Snapshot(ctx context.Context, tables []table.Name) (files map[tab
 	})
 	files = map[table.Name][]string{}
 	for _, f := range all {
-		if err != nil || !slices.Contains(tables, f.Table) {
+		if err != nil || !slices.Contains(tables, f.Table) || f.Table == table.Events && !inRange.overlaps(&f.File) {
 			continue
 		}
 		var path string

@@ -91,7 +91,7 @@ func TestLake(t *testing.T) {
 	if err := l.Walk(t.Context(), table.Events, lake.Range{}, func(lake.Record) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if _, release, err := l.Snapshot(t.Context(), table.Names[:]); err == nil {
+	if _, release, err := l.Snapshot(t.Context(), table.Names[:], lake.Range{}); err == nil {
 		release()
 		t.Error("a snapshot of a lake with a damaged file")
 	}

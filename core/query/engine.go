@@ -18,8 +18,26 @@ import (
 // Source gives the files of tables.
 type Source interface {
 	// Snapshot returns the files that the tables consist of at this moment, with everything in them
-	// that is committed. They stay until Release is called.
-	Snapshot(ctx context.Context, tables []table.Name) (*Snapshot, error)
+	// that is committed; of events those that may hold some of a time. They stay until Release is called.
+	Snapshot(ctx context.Context, tables []table.Name, events Span) (*Snapshot, error)
+}
+
+// Span is a time from Since on and before Until; zero is no bound.
+type Span struct{ Since, Until time.Time }
+
+// where is the condition in SQL that a column lies in the span.
+func (s Span) where(column string) string {
+	var all []string
+	if !s.Since.IsZero() {
+		all = append(all, fmt.Sprintf("%s >= make_timestamptz(%d)", column, s.Since.UnixMicro()))
+	}
+	if !s.Until.IsZero() {
+		all = append(all, fmt.Sprintf("%s < make_timestamptz(%d)", column, s.Until.UnixMicro()))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(all, " AND ")
 }
 
 // Snapshot is what tables consist of.
@@ -73,6 +91,8 @@ func New(p Plugin, s Source, l Limits) *Engine {
 // Request is a question.
 type Request struct {
 	SQL string
+	// Events bounds the events that are looked at, so that not all their files need be read.
+	Events Span
 	// Timeout is at most that of the limits; 0 takes that.
 	Timeout time.Duration
 }
@@ -165,7 +185,7 @@ func (e *Engine) begin(ctx context.Context, r Request, timeout time.Duration, re
 		}
 		return ctx.Err()
 	}
-	views := wireViews()
+	views := wireViews(r.Events)
 	answer, err := e.plugin.Tables(ctx, &pluginv1.TablesRequest{Sql: r.SQL, Tables: wireTables(nil), Views: views})
 	switch {
 	case err != nil:
@@ -173,7 +193,7 @@ func (e *Engine) begin(ctx context.Context, r Request, timeout time.Duration, re
 	case answer.GetError() != nil:
 		return errorOf(answer.GetError())
 	}
-	snapshot, err := e.source.Snapshot(ctx, wanted(answer.GetTables()))
+	snapshot, err := e.source.Snapshot(ctx, wanted(answer.GetTables()), r.Events)
 	if err != nil {
 		return fmt.Errorf("read the lake's tables: %w", err)
 	}

@@ -62,7 +62,7 @@ type folder struct {
 	held  int
 }
 
-func (f *folder) Snapshot(_ context.Context, tables []table.Name) (*query.Snapshot, error) {
+func (f *folder) Snapshot(_ context.Context, tables []table.Name, _ query.Span) (*query.Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = tables
@@ -94,6 +94,8 @@ type world struct {
 	lake  *folder
 	spill string
 	host  *host.Host
+	// span is asked for with the next questions.
+	span query.Span
 }
 
 var limits = query.Limits{
@@ -136,7 +138,7 @@ func newWorld(t testing.TB, l query.Limits) *world {
 
 // ask returns the rows of a statement as text.
 func (w *world) ask(ctx context.Context, sql string) ([]string, error) {
-	res, err := w.Query(ctx, query.Request{SQL: sql})
+	res, err := w.Query(ctx, query.Request{SQL: sql, Events: w.span})
 	if err != nil {
 		return nil, err
 	}
@@ -237,6 +239,15 @@ func TestViews(t *testing.T) {
 	w.want(t, `SELECT resource_id, outcome FROM compliance_at(TIMESTAMPTZ '2026-03-01 12:01:30+00') ORDER BY 1`, `"a" "COMPLIANT"`, `"b" "NON_COMPLIANT"`)
 	w.want(t, `SELECT detail->>'eventName', typeof(detail), typeof(record), typeof(time), as_of FROM events, (SELECT any_value(as_of) AS as_of FROM lake.configuration_items)`,
 		`"PutBucketPolicy" "JSON" "JSON" "TIMESTAMP WITH TIME ZONE" "2026-03-01T12:10:00.000000Z"`)
+	for span, n := range map[query.Span]string{
+		{}: "1", {Since: time.UnixMicro(at(2))}: "1", {Since: time.UnixMicro(at(3))}: "0", {Until: time.UnixMicro(at(2))}: "0",
+		{Since: time.UnixMicro(at(1)), Until: time.UnixMicro(at(3))}: "1",
+	} {
+		w.span = span
+		w.want(t, `SELECT count(*) FROM events`, n)
+		w.want(t, `SELECT count(*) FROM verdicts`, `4`)
+	}
+	w.span = query.Span{}
 	// The point of it all: configuration, activity and compliance in one statement.
 	w.want(t, `SELECT DISTINCT r.resource_id, e.actor_id FROM compliance c
 		JOIN resources r USING (account_id, region, resource_type, resource_id)

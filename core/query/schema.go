@@ -327,10 +327,14 @@ func wireTables(have map[table.Name][]string) []*pluginv1.QueryTable {
 	return out
 }
 
-func wireViews() []*pluginv1.QueryView {
+func wireViews(events Span) []*pluginv1.QueryView {
 	var out []*pluginv1.QueryView
 	for _, v := range views {
-		out = append(out, &pluginv1.QueryView{Name: v.name, Parameters: v.parameters, Sql: v.sql})
+		sql := v.sql
+		if v.base == table.Events {
+			sql += events.where("time")
+		}
+		out = append(out, &pluginv1.QueryView{Name: v.name, Parameters: v.parameters, Sql: sql})
 	}
 	return out
 }
