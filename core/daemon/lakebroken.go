@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/regent-dev/regent/core/api"
@@ -24,7 +25,7 @@ type brokenFile struct {
 	Error string    `json:"error"`
 }
 
-// lakeBroken tells that a file of the lake is broken, and that it is whole again, each once, also where the
+// lakeBroken tells that files of the lake are broken, of each once, and that all are whole again, also where the
 // daemon was started again between the two.
 type lakeBroken struct {
 	d    *Daemon
@@ -63,41 +64,44 @@ func has(files []lake.Broken, path string) bool {
 	return slices.ContainsFunc(files, func(f lake.Broken) bool { return f.Path == path })
 }
 
+// mostNamed is how many files one message names: where the lake's disk is not mounted all of them are lost.
+const mostNamed = 10
+
 // tell compares what is broken with what was told.
 func (b *lakeBroken) tell(ctx context.Context, files []lake.Broken) error {
+	ch := verdict.Change{Severity: verdict.High, Key: "lake-files", Title: "Files of the lake are broken", Old: "OK", New: "FAILING", Active: true}
+	var fresh []string
 	for _, f := range files {
-		if has(b.told, f.Path) {
-			continue
-		}
-		err := b.report(ctx, verdict.Change{
-			Severity: verdict.High, Key: "lake/" + f.Path, Title: "A file of the lake is broken", Old: "OK", New: "FAILING", Active: true,
-			Message: fmt.Sprintf("%v. What is asked of what it holds cannot be answered; all else is.", f.Err),
-		}, append(slices.Clone(b.told), f))
-		if err != nil {
-			return err
+		if !has(b.told, f.Path) {
+			fresh = append(fresh, f.Err.Error())
 		}
 	}
-	for _, was := range slices.Clone(b.told) {
-		if has(files, was.Path) {
-			continue
+	switch {
+	case len(fresh) > 0:
+		more := ""
+		if n := len(fresh) - mostNamed; n > 0 {
+			fresh, more = fresh[:mostNamed], fmt.Sprintf(", and %d more", n)
 		}
-		err := b.report(ctx, verdict.Change{
-			Severity: verdict.High, Key: "lake/" + was.Path, Title: "A file of the lake is broken", Old: "FAILING", New: "OK",
-			Message: was.Path + " of the lake is whole again, or is not missed any more.",
-		}, slices.DeleteFunc(slices.Clone(b.told), func(f lake.Broken) bool { return f.Path == was.Path }))
-		if err != nil {
-			return err
+		ch.Message = strings.Join(fresh, "; ") + more + ". What is asked of what they hold cannot be answered; all else is."
+		return b.report(ctx, ch, files)
+	case len(files) == 0 && len(b.told) > 0:
+		ch.Old, ch.New, ch.Active, ch.Message = ch.New, ch.Old, false, "All files of the lake are whole again, or are not missed any more."
+		return b.report(ctx, ch, nil)
+	case len(files) < len(b.told):
+		body, err := encodeBroken(files)
+		if err == nil {
+			err = b.d.store.Update(ctx, func(tx *store.Tx) error { return tx.SetMeta(metaBroken, body) })
 		}
+		if err == nil {
+			b.told = files
+		}
+		return err
 	}
 	return nil
 }
 
 func (b *lakeBroken) report(ctx context.Context, ch verdict.Change, told []lake.Broken) error {
-	files := []brokenFile{}
-	for _, f := range told {
-		files = append(files, brokenFile{f.Path, f.Since, f.Err.Error()})
-	}
-	body, err := json.Marshal(files)
+	body, err := encodeBroken(told)
 	if err == nil {
 		err = b.d.pipeline.Report(ctx, ch, func(tx *store.Tx) error { return tx.SetMeta(metaBroken, body) })
 	}
@@ -105,4 +109,12 @@ func (b *lakeBroken) report(ctx context.Context, ch verdict.Change, told []lake.
 		b.told = told
 	}
 	return err
+}
+
+func encodeBroken(files []lake.Broken) ([]byte, error) {
+	out := []brokenFile{}
+	for _, f := range files {
+		out = append(out, brokenFile{f.Path, f.Since, f.Err.Error()})
+	}
+	return json.Marshal(out)
 }
