@@ -154,7 +154,11 @@ func (f *verifyFlags) bucket(cmd *cobra.Command, c *client) (blob.Bucket, error)
 	return b, nil
 }
 
+// settle is how long a daemon takes at most from putting a file into the lake to publishing that it is there.
+const settle = time.Second
+
 func (f *verifyFlags) options() (o ledger.VerifyOptions, err error) {
+	o.Settle = settle
 	if o.Since, err = pastTime("since", f.since); err != nil {
 		return o, err
 	}

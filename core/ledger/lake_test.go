@@ -21,25 +21,10 @@ import (
 func TestLake(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	dir := t.TempDir()
-	cache, err := blob.Cache(r.bucket, filepath.Join(dir, "cache"), 1<<30)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cache.Close()
-	l, err := lake.Open(lake.Options{
-		Store: r.store, Bucket: r.bucket, Cache: cache, Scratch: filepath.Join(dir, "scratch"), Now: func() time.Time { return r.now },
-		Retention: func() map[table.Name]lake.Keep {
-			return map[table.Name]lake.Keep{
-				table.Events: {For: 30 * time.Hour, Setting: `retention.events = "30h0m0s"`},
-				table.Items:  {For: 20 * time.Hour, Setting: `retention.versions = "20h0m0s"`},
-			}
-		},
+	l := openLake(t, r, map[table.Name]lake.Keep{
+		table.Events: {For: 30 * time.Hour, Setting: `retention.events = "30h0m0s"`},
+		table.Items:  {For: 20 * time.Hour, Setting: `retention.versions = "20h0m0s"`},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
 	r.step(0)
 	n := 0
 	var rep *ledger.Report
@@ -103,6 +88,72 @@ func TestLake(t *testing.T) {
 	if rep = r.verify(ledger.VerifyOptions{}); !rep.OK() || len(rep.Lost) != 1 || rep.Lost[0].Path != path || !strings.HasPrefix(rep.Lost[0].By, "given up by eve: ") {
 		t.Errorf("after it was given up: %+v %+v", rep.Problems, rep.Lost)
 	}
+}
+
+// openLake opens the lake of a rig.
+func openLake(t *testing.T, r *rig, keep map[table.Name]lake.Keep) *lake.Lake {
+	t.Helper()
+	dir := t.TempDir()
+	cache, err := blob.Cache(r.bucket, filepath.Join(dir, "cache"), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lake.Open(lake.Options{
+		Store: r.store, Bucket: r.bucket, Cache: cache, Scratch: filepath.Join(dir, "scratch"), Now: func() time.Time { return r.now },
+		Retention: func() map[table.Name]lake.Keep { return keep },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		l.Close()
+		if err := cache.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// TestVerifyWhileTheLakeChanges verifies between the moment in which a file is put into the lake and the one in
+// which the manifest is published that has it.
+func TestVerifyWhileTheLakeChanges(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	l := openLake(t, r, nil)
+	n := 0
+	manifest := filepath.Join(r.dir, "manifest.json")
+	var published [2][]byte
+	r.step(0)
+	for i := range published {
+		recordSome(t, r, &n, i)
+		if err := l.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if published[i], err = os.ReadFile(manifest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, manifest, published[0])
+	if rep := r.verify(ledger.VerifyOptions{Settle: time.Millisecond}); rep.OK() {
+		t.Error("files that no manifest has are no problem")
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		time.Sleep(200 * time.Millisecond)
+		err := os.WriteFile(manifest+".new", published[1], 0o600)
+		if err == nil {
+			err = os.Rename(manifest+".new", manifest)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	if rep := r.verify(ledger.VerifyOptions{Settle: 2 * time.Second}); !rep.OK() {
+		t.Errorf("%+v", rep.Problems)
+	}
+	<-done
 }
 
 // recordSome records an item and a few events, some of them of the day before.

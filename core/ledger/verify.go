@@ -69,6 +69,9 @@ type VerifyOptions struct {
 	// PublicKeys are trusted. Without any the key of the first digest is.
 	PublicKeys []ed25519.PublicKey
 	Anchors    []Anchor
+	// Settle is how long a daemon that works on the lake has to publish what it put there: where files are
+	// missing or too many, and the manifest changes within it, the lake is looked at again. 0 is not at all.
+	Settle time.Duration
 	// Workers is how many files are read at once; 0 is 2.
 	Workers int
 	// Progress is called now and then, from one goroutine at a time. It may be nil.
@@ -149,6 +152,8 @@ type verification struct {
 	leftover map[string]bool
 	digests  []*found
 	live     *lakeState
+	// change is the last change of the manifest that was published.
+	change   int64
 	progress Progress
 }
 
@@ -161,6 +166,32 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}
+	for try := 1; ; try++ {
+		v, err := verify(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		moving := slices.ContainsFunc(v.report.Problems, func(p Problem) bool { return p.Kind == Extra || p.Kind == Missing })
+		if !moving || o.Settle <= 0 || try == mostLooks {
+			return v.report, nil
+		}
+		select {
+		case <-time.After(o.Settle):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		// What it says of the manifest is in the report already.
+		again, err := (&verification{o: o, report: &Report{}, live: v.live}).published(ctx)
+		if err != nil || again.Change == v.change {
+			return v.report, err
+		}
+	}
+}
+
+// mostLooks is how often a lake is looked at that changes meanwhile.
+const mostLooks = 3
+
+func verify(ctx context.Context, o VerifyOptions) (*verification, error) {
 	v := &verification{
 		o: o, report: &Report{Lake: o.Bucket.String(), Problems: []Problem{}, Keys: []string{}},
 		disk: map[string]int64{}, leftover: map[string]bool{}, live: newLakeState(),
@@ -192,7 +223,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	slices.SortFunc(v.report.Problems, order)
 	slices.SortFunc(v.report.Notes, order)
 	slices.Sort(v.report.Pending)
-	return v.report, nil
+	return v, nil
 }
 
 func (v *verification) problem(kind Kind, file string, digest int64, format string, args ...any) {
@@ -249,6 +280,7 @@ func (v *verification) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.change = pub.Change
 	listed := map[string]*manifest.File{}
 	for i := range pub.Files {
 		f := &pub.Files[i]
