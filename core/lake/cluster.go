@@ -19,7 +19,7 @@ const (
 // rows, so that a file that is written again comes out the same.
 //
 // What happens at about the same time is alike in some recordings, and a jumble in others: the audit log of
-// one cluster takes 27 bytes an event as it came and 43 clustered, the CloudTrail of many accounts 142 and 98.
+// one cluster takes 27 bytes an event as it came and 43 clustered, the CloudTrail of many accounts 142 and 97.
 func (k *kind[T]) clustered(rows []T) []int32 {
 	asTheyCame := make([]int32, len(rows))
 	for i := range asTheyCame {

@@ -24,7 +24,7 @@ const (
 	groupBytes = 64 << 20
 	// pageBytes is the size of a page before it is compressed: what reading one record unpacks. Of what
 	// records repeat, zstd finds only what stands in the same page, so that it matters which stand together.
-	pageBytes = 1 << 20
+	pageBytes = 2 << 20
 	// dictionaryBytes is the size from which a column's dictionary is given up.
 	dictionaryBytes = 1 << 20
 	// bloomBits is how many bits a filter takes for each value: one group in a hundred is scanned in vain.

@@ -9,7 +9,7 @@ type Row interface {
 type Event struct {
 	Number         int64    `parquet:"number,delta"`
 	Time           int64    `parquet:"time,timestamp(microsecond),delta"`
-	Received       int64    `parquet:"received,timestamp(microsecond),delta"`
+	Received       int64    `parquet:"received,timestamp(microsecond),dict"`
 	Instance       string   `parquet:"instance,dict"`
 	ID             string   `parquet:"id,optional"`
 	Source         string   `parquet:"source,dict"`
