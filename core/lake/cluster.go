@@ -9,8 +9,8 @@ import (
 
 const (
 	// clusterSamples pieces of clusterBytes of records tell whether clustering a row group pays.
-	clusterSamples = 3
-	clusterBytes   = 512 << 10
+	clusterSamples = 2
+	clusterBytes   = 256 << 10
 	// clusterCost is what a clustered row takes more in the columns that rise with the numbers, in bytes.
 	clusterCost = 6
 )
@@ -55,7 +55,7 @@ func (k *kind[T]) packed(rows []T, order []int32) float64 {
 var sampler = newSampler()
 
 func newSampler() *zstd.Encoder {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(2), zstd.WithLowerEncoderMem(true))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic(err) // the options are not valid
 	}
